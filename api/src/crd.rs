@@ -1,0 +1,65 @@
+//! The CustomResourceDefinitions of every kind, for `manifests/` and for `sluice install`.
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::CustomResourceExt;
+
+use crate::{Gate, Policy, Probe, Release, RolloutPlan};
+
+/// Every definition, in the order of the documentation.
+#[must_use]
+pub fn all() -> Vec<CustomResourceDefinition> {
+    vec![
+        Probe::crd(),
+        Gate::crd(),
+        RolloutPlan::crd(),
+        Release::crd(),
+        Policy::crd(),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::all;
+
+    /// Every string and every list in a schema must be bounded: CEL cost and etcd both depend on it.
+    fn unbounded(schema: &serde_json::Value, path: &str, out: &mut Vec<String>) {
+        let free = schema.get("x-kubernetes-preserve-unknown-fields").is_some();
+        if schema["type"] == "string"
+            && schema.get("enum").is_none()
+            && schema.get("maxLength").is_none()
+        {
+            out.push(path.to_owned());
+        }
+        if schema["type"] == "array" && schema.get("maxItems").is_none() {
+            out.push(path.to_owned());
+        }
+        for (name, inner) in schema["properties"].as_object().into_iter().flatten() {
+            unbounded(inner, &format!("{path}.{name}"), out);
+        }
+        if let Some(items) = schema.get("items").filter(|_| !free) {
+            unbounded(items, &format!("{path}[]"), out);
+        }
+    }
+
+    #[test]
+    fn every_string_and_list_is_bounded_and_short_names_are_our_own() {
+        for crd in all() {
+            let json = serde_json::to_value(&crd).unwrap();
+            let schema = &json["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+            let mut found = Vec::new();
+            for part in ["spec", "status"] {
+                unbounded(&schema["properties"][part], part, &mut found);
+            }
+            assert!(found.is_empty(), "{}: {found:?}", crd.spec.names.kind);
+            let names = crd.spec.names;
+            assert!(
+                names
+                    .short_names
+                    .unwrap()
+                    .iter()
+                    .all(|name| name.starts_with("sl"))
+            );
+            assert_eq!(names.categories.unwrap(), ["sluice"]);
+        }
+    }
+}

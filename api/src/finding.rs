@@ -1,0 +1,126 @@
+//! A finding: one thing that is wrong with one object, said so that the reader can mend it. Admission, controller and CLI print the same lines.
+
+use serde::{Deserialize, Serialize};
+
+use crate::policy::Action;
+
+/// How sure a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Certainty {
+    /// It is so.
+    Sure,
+    /// A fact is missing, so nobody can tell. Never silently a pass.
+    Unknown,
+}
+
+/// One finding about one object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
+    /// Stable code, such as `SLU1001`; refusals of releases have codes too (`SLU0…`).
+    pub code: String,
+    /// Stable kebab name of the bad pattern, such as `cronjob-without-deadline`.
+    pub rule: String,
+    /// What it leads to, after the policy, the ratchet and dry-run were taken into account.
+    pub action: Action,
+    /// Whether it is so, or nobody can tell.
+    pub certainty: Certainty,
+    /// Path of the field in the object as the user wrote it, such as `spec.jobTemplate.spec.backoffLimit`; `-` when it is about the object as a whole.
+    pub path: String,
+    /// What was found there, such as `absent` or `6 (API default)`.
+    pub found: String,
+    /// What would pass, such as `at most 3`.
+    pub passes: String,
+    /// What else the reader may do, when mending the field is not the only way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub way_out: Option<String>,
+}
+
+impl Finding {
+    /// The finding in one line, the same wherever it is printed:
+    /// `SLU1001 cronjob-without-deadline at spec.startingDeadlineSeconds: absent; passes: 1s to 1h`.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let mut line = format!(
+            "{} {} at {}: {}; passes: {}",
+            self.code, self.rule, self.path, self.found, self.passes
+        );
+        if self.certainty == Certainty::Unknown {
+            line = format!(
+                "{} {} at {}: cannot tell: {}; needs: {}",
+                self.code, self.rule, self.path, self.found, self.passes
+            );
+        }
+        if let Some(way_out) = &self.way_out {
+            line.push_str("; or ");
+            line.push_str(way_out);
+        }
+        line
+    }
+}
+
+/// How many findings one refusal prints; the rest is counted.
+pub const PRINTED: usize = 10;
+/// How long one refusal may be, in bytes.
+pub const LONGEST: usize = 4096;
+
+/// One message for everything that refuses an object: a summary line, at most ten findings and 4 KiB, the rest counted, then the way out.
+///
+/// `object` is what the reader calls it (`cronjob/reports in namespace shop`), `digest` names the policy set that judged.
+#[must_use]
+pub fn refusal(object: &str, findings: &[&Finding], digest: &str) -> String {
+    let count = findings.len();
+    let plural = if count == 1 { "finding" } else { "findings" };
+    let mut text = format!(
+        "{object}: {count} {plural} (policy set {})",
+        digest.get(..12).unwrap_or(digest)
+    );
+    let tail =
+        "\n  `sluice explain CODE` tells why a rule exists and shows a manifest that passes.";
+    let mut printed = 0;
+    for finding in findings.iter().take(PRINTED) {
+        let line = format!("\n  {}. {}", printed + 1, finding.line());
+        // room for the line that counts the rest and for the tail
+        if text.len() + line.len() + 64 + tail.len() > LONGEST {
+            break;
+        }
+        text.push_str(&line);
+        printed += 1;
+    }
+    if printed < count {
+        text.push_str(&format!(
+            "\n  … and {} more: `sluice check` prints all of them.",
+            count - printed
+        ));
+    }
+    text.push_str(tail);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(found: &str) -> Finding {
+        Finding {
+            code: "SLU1001".into(),
+            rule: "cronjob-without-deadline".into(),
+            action: Action::Deny,
+            certainty: Certainty::Sure,
+            path: "spec.startingDeadlineSeconds".into(),
+            found: found.into(),
+            passes: "1s to 1h".into(),
+            way_out: None,
+        }
+    }
+
+    #[test]
+    fn a_refusal_stays_within_its_bounds_and_counts_the_rest() {
+        let many: Vec<Finding> = (0..10_000).map(|i| finding(&"x".repeat(i % 700))).collect();
+        let all: Vec<&Finding> = many.iter().collect();
+        let text = refusal("cronjob/a in namespace b", &all, "0123456789abcdef");
+        assert!(text.len() <= LONGEST, "{}", text.len());
+        assert!(text.contains("10000 findings"));
+        assert!(text.contains("more: `sluice check`"));
+    }
+}
