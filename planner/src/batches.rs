@@ -1,0 +1,1 @@
+//! Cumulative batches and sub-steps.

@@ -1,0 +1,1 @@
+//! Is a gate open, and why not.

@@ -1,0 +1,1 @@
+//! What a version is: the content hash of a pod template.
