@@ -1,0 +1,34 @@
+# The steps of this project; `.ci/run` calls the same ones.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+.PHONY: help preflight programs build demo test check generate bench clean-cache
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+preflight: ## are Rust, Go and make here, in versions that work?
+	@scripts/preflight.sh
+
+programs: preflight ## etcd, Kubernetes, kubectl and Prometheus from their Go modules, kept outside the checkout
+	@e2e/programs/build.sh kubernetes prometheus > /dev/null
+
+build: preflight ## Sluice's own programs
+	cargo build --workspace --bins
+
+demo: programs build ## the story: a risky apply refused, a release gated, stepped and undone (KEEP=1 leaves the cluster running)
+	@target/debug/sluice-demo $(if $(KEEP),--keep)
+
+test: programs build ## every test, those against the control plane included
+	@scripts/test.sh
+
+check: preflight ## formatting, lints, generated files
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo run --quiet -p sluice-cli --bin sluice-generate -- --check
+
+generate: preflight ## manifests and generated docs from their source
+	cargo run --quiet -p sluice-cli --bin sluice-generate
+
+bench: programs ## numbers of the admission path and of a resting cluster, against a bare server in the same run
+	@scripts/bench.sh
