@@ -16,4 +16,5 @@ pub mod batches;
 pub mod deployment;
 pub mod gate;
 pub mod release;
+pub mod selection;
 pub mod template;
