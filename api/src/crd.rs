@@ -1,20 +1,63 @@
 //! The CustomResourceDefinitions of every kind, for `manifests/` and for `sluice install`.
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
+};
 use kube::CustomResourceExt;
 
-use crate::{Gate, Policy, Probe, Release, RolloutPlan};
+use crate::{Gate, Policy, Probe, Release, RolloutPlan, access::PART_OF};
 
 /// Every definition, in the order of the documentation.
 #[must_use]
 pub fn all() -> Vec<CustomResourceDefinition> {
-    vec![
+    [
         Probe::crd(),
         Gate::crd(),
         RolloutPlan::crd(),
         Release::crd(),
         Policy::crd(),
     ]
+    .map(published)
+    .to_vec()
+}
+
+/// The definition as it is published: with our label, and without number formats that Kubernetes does not know and warns of (`uint32`);
+/// the bounds are in `minimum` and `maximum`.
+fn published(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
+    crd.metadata
+        .labels
+        .get_or_insert_default()
+        .insert(PART_OF.to_owned(), "sluice".to_owned());
+    for version in &mut crd.spec.versions {
+        if let Some(schema) = version
+            .schema
+            .as_mut()
+            .and_then(|validation| validation.open_api_v3_schema.as_mut())
+        {
+            known_formats(schema);
+        }
+    }
+    crd
+}
+
+fn known_formats(schema: &mut JSONSchemaProps) {
+    if schema
+        .format
+        .as_deref()
+        .is_some_and(|format| format.starts_with("uint"))
+    {
+        schema.format = Some("int64".to_owned());
+    }
+    for inner in schema
+        .properties
+        .iter_mut()
+        .flat_map(|map| map.values_mut())
+    {
+        known_formats(inner);
+    }
+    if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
+        known_formats(items);
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@
 //!
 //! One module per kind; what several kinds share has a module of its own ([`component`], [`duration`], [`batch_size`], [`verdict`], [`condition`]).
 
+pub mod access;
+pub mod admission_table;
 pub mod annotation;
 pub mod batch_size;
 pub mod component;

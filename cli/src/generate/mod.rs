@@ -2,6 +2,7 @@
 //!
 //! Decides: which files those are and what they hold. I/O only in [`differing`] and [`write`].
 
+pub mod install;
 pub mod yaml;
 
 use std::{fs, io, path::Path};
@@ -55,14 +56,23 @@ fn document<T: Serialize>(what: &str, object: &T) -> Result<String, GenerateErro
 /// # Errors
 /// When an object cannot be written as YAML.
 pub fn files() -> Result<Vec<File>, GenerateError> {
-    let mut files = Vec::new();
-    for crd in sluice_api::crd::all() {
-        let name = crd.metadata.name.clone().unwrap_or_default();
-        files.push(File {
-            path: format!("manifests/crds/{name}.yaml"),
-            text: format!("{HEADER}{}", document(&name, &crd)?),
-        });
-    }
+    let manifests = install::manifests()?;
+    let mut files: Vec<File> = manifests
+        .iter()
+        .filter(|manifest| manifest.generated)
+        .map(|manifest| File {
+            path: format!("manifests/{}", manifest.path),
+            text: manifest.text.clone(),
+        })
+        .collect();
+    files.push(File {
+        path: "manifests/install.yaml".to_owned(),
+        text: install::combined(&manifests),
+    });
+    files.push(File {
+        path: "docs/access.md".to_owned(),
+        text: sluice_api::access::markdown(),
+    });
     Ok(files)
 }
 

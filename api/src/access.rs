@@ -1,0 +1,509 @@
+//! Who may do what: the access rights of Sluice's own programs, and the roles for people, as one table with a reason for every line.
+//!
+//! Decides: `manifests/rbac.yaml` and the page about access. Least verbs: what is not in the table is not granted.
+//! Deleting a Release is in no role on purpose: records are kept, and only whoever may do everything (or a namespace that goes away) deletes them.
+
+use serde_json::{Value, json};
+
+use crate::{GROUP, SYSTEM_NAMESPACE};
+
+/// The ServiceAccount of the webhook.
+pub const WEBHOOK_ACCOUNT: &str = "sluice-webhook";
+/// The ServiceAccount of the controller; its writes are exempt from Sluice's own webhooks.
+pub const CONTROLLER_ACCOUNT: &str = "sluice-controller";
+/// The Secret with the serving certificate.
+pub const CERTIFICATE_SECRET: &str = "sluice-webhook-certs";
+/// The Lease that the probe engine renews; a gate's state is proof only while it is fresh.
+pub const HEARTBEAT_LEASE: &str = "sluice-probe-engine";
+/// The label that every object of an installation carries, with the value `sluice`.
+pub const PART_OF: &str = "app.kubernetes.io/part-of";
+
+/// What a role may do with some resources, and why.
+#[derive(Clone, Copy, Debug)]
+pub struct Grant {
+    /// The API group; empty is the core group.
+    pub group: &'static str,
+    /// Resources and sub-resources.
+    pub resources: &'static [&'static str],
+    /// Names; every name when empty.
+    pub names: &'static [&'static str],
+    /// Verbs, `abort` and `retry` of releases among them.
+    pub verbs: &'static [&'static str],
+    /// Why, for the page about access.
+    pub reason: &'static str,
+}
+
+/// Whom a role is for and how far it reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holder {
+    /// A ServiceAccount of Sluice, in every namespace.
+    Everywhere(&'static str),
+    /// A ServiceAccount of Sluice, in Sluice's own namespace only.
+    OwnNamespace(&'static str),
+    /// People who hold the built-in role of this name (`view`, `edit`), which takes these rights in.
+    BuiltIn(&'static str),
+    /// Every signed-in user, in Sluice's own namespace only.
+    SignedIn,
+    /// People to whom the role is bound by hand.
+    People,
+}
+
+/// One role.
+#[derive(Clone, Copy, Debug)]
+pub struct Role {
+    /// Its name.
+    pub name: &'static str,
+    /// Whom it is for.
+    pub holder: Holder,
+    /// What it is for, in one sentence.
+    pub purpose: &'static str,
+    /// What it grants.
+    pub grants: &'static [Grant],
+}
+
+const READ: &[&str] = &["get", "list", "watch"];
+const KINDS: &[&str] = &["probes", "gates", "rolloutplans", "releases", "policies"];
+
+const fn grant(
+    group: &'static str,
+    resources: &'static [&'static str],
+    verbs: &'static [&'static str],
+    reason: &'static str,
+) -> Grant {
+    Grant {
+        group,
+        resources,
+        names: &[],
+        verbs,
+        reason,
+    }
+}
+
+const RELEASE_ACTIONS: &[Grant] = &[grant(
+    GROUP,
+    &["releases"],
+    &["patch", "abort", "retry"],
+    "abort and retry are fields of a Release; `patch` lets the request reach the admission policy, the two verbs let it pass there",
+)];
+
+/// Every role, in the order of the documentation.
+pub const ROLES: &[Role] = &[
+    Role {
+        name: "sluice-webhook",
+        holder: Holder::Everywhere(WEBHOOK_ACCOUNT),
+        purpose: "What admission decides from. It writes nothing.",
+        grants: &[
+            grant(
+                "",
+                &["namespaces"],
+                READ,
+                "the mode of a namespace and the labels that policies match",
+            ),
+            grant(
+                "",
+                &["resourcequotas", "limitranges"],
+                READ,
+                "to predict whether a workload's pods will fit",
+            ),
+            grant(
+                GROUP,
+                KINDS,
+                READ,
+                "gates, plans, releases and policies decide; probes are looked up when a gate names them",
+            ),
+        ],
+    },
+    Role {
+        name: "sluice-webhook",
+        holder: Holder::OwnNamespace(WEBHOOK_ACCOUNT),
+        purpose: "Its certificate and the heartbeat that makes a gate's state a proof.",
+        grants: &[
+            grant(
+                "coordination.k8s.io",
+                &["leases"],
+                READ,
+                "the heartbeat of the probe engine",
+            ),
+            Grant {
+                group: "",
+                resources: &["secrets"],
+                names: &[CERTIFICATE_SECRET],
+                verbs: READ,
+                reason: "its own serving certificate, and no other Secret",
+            },
+        ],
+    },
+    Role {
+        name: "sluice-controller",
+        holder: Holder::Everywhere(CONTROLLER_ACCOUNT),
+        purpose: "Probes, gate states, releases. Of the workloads it patches Deployments and nothing below them.",
+        grants: &[
+            grant("", &["namespaces"], READ, "the mode of a namespace"),
+            grant(
+                "",
+                &["pods"],
+                READ,
+                "which pods run which version, and the addresses that probes ask",
+            ),
+            grant(
+                "apps",
+                &["replicasets"],
+                READ,
+                "how many pods of each version there are; never written",
+            ),
+            grant(
+                "apps",
+                &["deployments"],
+                &["get", "list", "watch", "patch"],
+                "steps a release and takes it back; every patch tests the resourceVersion first",
+            ),
+            grant(GROUP, KINDS, READ, "what people asked for"),
+            grant(
+                GROUP,
+                &["releases"],
+                &["create", "patch", "update"],
+                "the record of a release",
+            ),
+            grant(
+                GROUP,
+                &[
+                    "probes/status",
+                    "gates/status",
+                    "rolloutplans/status",
+                    "releases/status",
+                    "policies/status",
+                ],
+                &["get", "patch", "update"],
+                "verdicts, states and conditions; written when something changes",
+            ),
+            grant(
+                "",
+                &["events"],
+                &["create", "patch"],
+                "one event per change of a release's phase",
+            ),
+            grant(
+                "events.k8s.io",
+                &["events"],
+                &["create", "patch"],
+                "the same in the newer group",
+            ),
+            grant(
+                "admissionregistration.k8s.io",
+                &[
+                    "mutatingwebhookconfigurations",
+                    "validatingwebhookconfigurations",
+                ],
+                &["create"],
+                "the leader writes the webhook configurations last; create cannot be limited to names",
+            ),
+            Grant {
+                group: "admissionregistration.k8s.io",
+                resources: &[
+                    "mutatingwebhookconfigurations",
+                    "validatingwebhookconfigurations",
+                ],
+                names: &["zz-sluice", "sluice-admission", "sluice-objects"],
+                verbs: &["get", "patch", "update"],
+                reason: "its own configurations and no other",
+            },
+        ],
+    },
+    Role {
+        name: "sluice-controller",
+        holder: Holder::OwnNamespace(CONTROLLER_ACCOUNT),
+        purpose: "Leadership, the heartbeat and the certificate.",
+        grants: &[
+            grant(
+                "coordination.k8s.io",
+                &["leases"],
+                &["get", "list", "watch", "create", "update", "patch"],
+                "leader election and the heartbeat of the probe engine",
+            ),
+            grant(
+                "",
+                &["secrets"],
+                &["create"],
+                "makes the certificate's Secret; create cannot be limited to names",
+            ),
+            Grant {
+                group: "",
+                resources: &["secrets"],
+                names: &[CERTIFICATE_SECRET],
+                verbs: &["get", "list", "watch", "update", "patch"],
+                reason: "renews the certificate",
+            },
+        ],
+    },
+    Role {
+        name: "sluice-view",
+        holder: Holder::BuiltIn("view"),
+        purpose: "Whoever may see a namespace sees its gates and releases.",
+        grants: &[grant(
+            GROUP,
+            KINDS,
+            READ,
+            "`kubectl get sluice`, `sluice release get`",
+        )],
+    },
+    Role {
+        name: "sluice-edit",
+        holder: Holder::BuiltIn("edit"),
+        purpose: "Whoever may change the workloads of a namespace may abort and retry their releases.",
+        grants: RELEASE_ACTIONS,
+    },
+    Role {
+        name: "sluice-heartbeat",
+        holder: Holder::SignedIn,
+        purpose: "The heartbeat in Sluice's namespace, which `sluice gate get` needs to trust a gate's state. Bound to every signed-in user there.",
+        grants: &[Grant {
+            group: "coordination.k8s.io",
+            resources: &["leases"],
+            names: &[HEARTBEAT_LEASE],
+            verbs: &["get", "list", "watch"],
+            reason: "says nothing but when the engine last renewed it",
+        }],
+    },
+    Role {
+        name: "sluice-oncall",
+        holder: Holder::People,
+        purpose: "For people on call who may not change workloads: see everything of Sluice's, abort and retry releases.",
+        grants: &[
+            grant(GROUP, KINDS, READ, "to see what is going on"),
+            grant(
+                GROUP,
+                &["releases"],
+                &["patch", "abort", "retry"],
+                "to stop it, or to let it through",
+            ),
+        ],
+    },
+    Role {
+        name: "sluice-admin",
+        holder: Holder::People,
+        purpose: "For the people who own the rules. Taken in by no built-in role: the right to change a workload is not the right to change its gate.",
+        grants: &[
+            grant(
+                GROUP,
+                &["probes", "gates", "rolloutplans", "policies"],
+                &[
+                    "get",
+                    "list",
+                    "watch",
+                    "create",
+                    "update",
+                    "patch",
+                    "delete",
+                    "deletecollection",
+                ],
+                "probes, gates, plans and policies",
+            ),
+            grant(
+                GROUP,
+                &["releases"],
+                &["get", "list", "watch", "patch", "abort", "retry"],
+                "see, abort and retry releases",
+            ),
+        ],
+    },
+];
+
+impl Grant {
+    fn rule(&self) -> Value {
+        let mut rule =
+            json!({ "apiGroups": [self.group], "resources": self.resources, "verbs": self.verbs });
+        if !self.names.is_empty() {
+            rule["resourceNames"] = json!(self.names);
+        }
+        rule
+    }
+}
+
+/// The ServiceAccounts, roles and bindings of an installation, ready to be applied in this order.
+#[must_use]
+pub fn objects() -> Vec<Value> {
+    let mut objects: Vec<Value> = [WEBHOOK_ACCOUNT, CONTROLLER_ACCOUNT]
+        .map(|name| object("v1", "ServiceAccount", name, Some(SYSTEM_NAMESPACE)))
+        .to_vec();
+    for role in ROLES {
+        let rules: Vec<Value> = role.grants.iter().map(Grant::rule).collect();
+        let own = matches!(role.holder, Holder::OwnNamespace(_) | Holder::SignedIn);
+        let (kind, namespace) = if own {
+            ("Role", Some(SYSTEM_NAMESPACE))
+        } else {
+            ("ClusterRole", None)
+        };
+        let mut made = object("rbac.authorization.k8s.io/v1", kind, role.name, namespace);
+        made["rules"] = Value::Array(rules);
+        if let Holder::BuiltIn(built_in) = role.holder {
+            made["metadata"]["labels"]
+                [format!("rbac.authorization.k8s.io/aggregate-to-{built_in}")] = json!("true");
+        }
+        objects.push(made);
+        let subject = match role.holder {
+            Holder::Everywhere(account) | Holder::OwnNamespace(account) => {
+                json!({ "kind": "ServiceAccount", "name": account, "namespace": SYSTEM_NAMESPACE })
+            }
+            Holder::SignedIn => {
+                json!({ "apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:authenticated" })
+            }
+            Holder::BuiltIn(_) | Holder::People => continue,
+        };
+        let mut binding = object(
+            "rbac.authorization.k8s.io/v1",
+            &format!("{kind}Binding"),
+            role.name,
+            namespace,
+        );
+        binding["roleRef"] =
+            json!({ "apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": role.name });
+        binding["subjects"] = json!([subject]);
+        objects.push(binding);
+    }
+    objects
+}
+
+fn object(api_version: &str, kind: &str, name: &str, namespace: Option<&str>) -> Value {
+    let mut object = json!({
+        "apiVersion": api_version,
+        "kind": kind,
+        "metadata": { "name": name, "labels": { PART_OF: "sluice" } },
+    });
+    if let Some(namespace) = namespace {
+        object["metadata"]["namespace"] = json!(namespace);
+    }
+    object
+}
+
+/// The page about access: every role with every grant and its reason.
+#[must_use]
+pub fn markdown() -> String {
+    let mut text = String::from(
+        "# Who may do what\n\nGenerated from code (`api/src/access.rs`), as is `manifests/rbac.yaml`. What is not listed is not granted.\n",
+    );
+    for role in ROLES {
+        let holder = match role.holder {
+            Holder::Everywhere(account) => format!("ServiceAccount `{account}`, every namespace"),
+            Holder::OwnNamespace(account) => {
+                format!("ServiceAccount `{account}`, only in `{SYSTEM_NAMESPACE}`")
+            }
+            Holder::BuiltIn(built_in) => format!("everyone with the built-in role `{built_in}`"),
+            Holder::SignedIn => {
+                format!("every signed-in user, only in `{SYSTEM_NAMESPACE}`")
+            }
+            Holder::People => "nobody until you bind it".to_owned(),
+        };
+        text.push_str(&format!(
+            "\n## `{}`: {holder}\n{}\n\n| resources | verbs | why |\n|---|---|---|\n",
+            role.name, role.purpose
+        ));
+        for grant in role.grants {
+            let group = if grant.group.is_empty() {
+                String::new()
+            } else {
+                format!(".{}", grant.group)
+            };
+            let names = if grant.names.is_empty() {
+                String::new()
+            } else {
+                format!(" named `{}`", grant.names.join("`, `"))
+            };
+            let resources: Vec<String> = grant
+                .resources
+                .iter()
+                .map(|resource| match resource.split_once('/') {
+                    Some((resource, sub)) => format!("`{resource}{group}/{sub}`"),
+                    None => format!("`{resource}{group}`"),
+                })
+                .collect();
+            text.push_str(&format!(
+                "| {}{names} | {} | {} |\n",
+                resources.join(", "),
+                grant.verbs.join(", "),
+                grant.reason
+            ));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The rights that would let Sluice harm what it must not touch.
+    #[test]
+    fn sluice_itself_can_neither_delete_nor_write_pods_replica_sets_or_foreign_secrets() {
+        for role in ROLES {
+            if !matches!(role.holder, Holder::Everywhere(_) | Holder::OwnNamespace(_)) {
+                continue;
+            }
+            for grant in role.grants {
+                assert!(
+                    !grant.verbs.iter().any(|verb| [
+                        "delete",
+                        "deletecollection",
+                        "*",
+                        "escalate",
+                        "bind",
+                        "impersonate"
+                    ]
+                    .contains(verb)),
+                    "{grant:?}"
+                );
+                assert!(
+                    !grant.resources.contains(&"*") && grant.group != "*",
+                    "{grant:?}"
+                );
+                for resource in grant.resources {
+                    if ["pods", "replicasets", "namespaces"].contains(resource) {
+                        assert_eq!(grant.verbs, READ, "{grant:?}");
+                    }
+                    if *resource == "secrets" {
+                        assert!(
+                            grant.verbs == ["create"] || grant.names == [CERTIFICATE_SECRET],
+                            "{grant:?}"
+                        );
+                        assert!(matches!(role.holder, Holder::OwnNamespace(_)), "{grant:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_right_to_change_a_workload_is_not_the_right_to_change_its_gate() {
+        let built_in = ROLES
+            .iter()
+            .filter(|role| matches!(role.holder, Holder::BuiltIn(_)));
+        for grant in built_in.flat_map(|role| role.grants) {
+            let writes = grant.verbs.iter().any(|verb| !READ.contains(verb));
+            assert!(!writes || grant.resources == ["releases"], "{grant:?}");
+        }
+    }
+
+    #[test]
+    fn every_role_is_bound_to_whom_it_says() {
+        let objects = objects();
+        let count = |kind: &str| {
+            objects
+                .iter()
+                .filter(|object| object["kind"] == kind)
+                .count()
+        };
+        assert_eq!((count("ClusterRoleBinding"), count("RoleBinding")), (2, 3));
+        assert!(
+            objects
+                .iter()
+                .all(|object| object["metadata"]["labels"][PART_OF] == "sluice")
+        );
+        let edit = objects
+            .iter()
+            .find(|object| object["metadata"]["name"] == "sluice-edit")
+            .unwrap();
+        assert_eq!(
+            edit["metadata"]["labels"]["rbac.authorization.k8s.io/aggregate-to-edit"],
+            "true"
+        );
+    }
+}
