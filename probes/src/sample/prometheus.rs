@@ -1,0 +1,267 @@
+//! The Prometheus check: an instant query, and a condition that every sample of its result must satisfy.
+//!
+//! One sample that violates the condition fails, whatever the others say. No data, a NaN or an infinity, a result that is no vector or scalar, and every
+//! trouble with Prometheus itself are `Unknown`: they say nothing about the target.
+
+use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
+
+use prometheus_http_query::{
+    Client,
+    response::{Data, PromqlResult},
+};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use serde::Deserialize;
+use sluice_api::PrometheusCheck;
+
+use super::Plan;
+use crate::{
+    condition::Condition,
+    engine::{EngineError, PrometheusSource},
+    outcome::{Blindness, Outcome, chain, plain},
+    query::{self, QueryError},
+};
+
+/// The longest answer that is read: far above what a check should select, far below what hurts.
+const ANSWER: usize = 4 * 1024 * 1024;
+
+/// The Prometheus servers by name.
+pub(super) struct Sources(BTreeMap<String, Source>);
+
+#[derive(Clone)]
+struct Source {
+    client: Client,
+    timeout: Duration,
+}
+
+/// One query.
+pub(crate) struct QueryPlan {
+    pub(super) name: String,
+    source: Source,
+    query: String,
+    condition: Condition,
+}
+
+/// The answer of the query API.
+#[derive(Deserialize)]
+struct Reply {
+    status: String,
+    data: Option<PromqlResult>,
+    #[serde(rename = "errorType")]
+    error_type: Option<String>,
+    error: Option<String>,
+}
+
+impl Sources {
+    pub(super) fn new(sources: BTreeMap<String, PrometheusSource>) -> Result<Self, EngineError> {
+        sources
+            .into_iter()
+            .map(|(name, source)| {
+                let source = Source::new(&name, source)?;
+                Ok((name, source))
+            })
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+
+    pub(super) fn plan(
+        &self,
+        check: &PrometheusCheck,
+        canary_hash: Option<&str>,
+        stable_hash: Option<&str>,
+    ) -> Plan {
+        let name = format!("prometheus {}", check.source);
+        let Some(source) = self.0.get(&check.source) else {
+            let saw = format!("the configuration names no prometheus `{}`", check.source);
+            return Plan::blind(name, Blindness::Misconfigured, plain(&saw));
+        };
+        let condition = match check.condition.parse() {
+            Ok(condition) => condition,
+            Err(error) => return Plan::blind(name, Blindness::Misconfigured, chain(&error)),
+        };
+        let query = match query::fill(&check.query, canary_hash, stable_hash) {
+            Ok(query) => query,
+            Err(error @ QueryError::NoHash(_)) => {
+                return Plan::blind(name, Blindness::NoHash, chain(&error));
+            }
+            Err(error) => return Plan::blind(name, Blindness::Misconfigured, chain(&error)),
+        };
+        Plan::Query(Box::new(QueryPlan {
+            name,
+            source: source.clone(),
+            query,
+            condition,
+        }))
+    }
+}
+
+impl Source {
+    fn new(name: &str, source: PrometheusSource) -> Result<Self, EngineError> {
+        let problem = |problem: &str| EngineError::Source {
+            name: name.to_owned(),
+            problem: problem.to_owned(),
+        };
+        let url = reqwest::Url::parse(&source.url)
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https") && url.host_str().is_some())
+            .ok_or_else(|| problem("its url must be absolute, http or https, such as http://prometheus.monitoring.svc:9090"))?;
+        if source.timeout.is_zero() {
+            return Err(problem("its timeout must be above 0"));
+        }
+        let mut headers = HeaderMap::new();
+        if let Some(token) = &source.bearer_token {
+            let mut value = HeaderValue::try_from(format!("Bearer {}", token.trim()))
+                .map_err(|_| problem("its bearer token must be one line of visible characters"))?;
+            value.set_sensitive(true);
+            headers.insert(AUTHORIZATION, value);
+        }
+        let builder = || {
+            reqwest::Client::builder()
+                .no_proxy()
+                .redirect(reqwest::redirect::Policy::none())
+                .user_agent(concat!("sluice-probe/", env!("CARGO_PKG_VERSION")))
+                .default_headers(headers.clone())
+        };
+        let client = if url.scheme() == "https" {
+            builder().build()
+        } else {
+            // no trust anchors needed, so a machine without any still works
+            builder().tls_certs_only([]).build()
+        }
+        .map_err(EngineError::Client)?;
+        Ok(Self {
+            client: Client::from(client, &source.url).map_err(|error| problem(&chain(&error)))?,
+            timeout: source.timeout,
+        })
+    }
+}
+
+impl QueryPlan {
+    /// Asks once and judges the result.
+    pub(super) async fn sample(&self, timeout: Duration) -> Outcome {
+        let timeout = timeout.min(self.source.timeout);
+        match tokio::time::timeout(timeout, self.ask(timeout)).await {
+            Ok(Ok(result)) => judge(result.data(), &self.condition),
+            Ok(Err(saw)) => Outcome::blind(Blindness::Source, plain(&saw)),
+            Err(_) => Outcome::blind(
+                Blindness::Source,
+                format!("no answer within {} ms", timeout.as_millis()),
+            ),
+        }
+    }
+
+    async fn ask(&self, timeout: Duration) -> Result<PromqlResult, String> {
+        let mut response = self
+            .source
+            .client
+            .query(self.query.as_str())
+            .timeout(i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX))
+            .post_raw()
+            .await
+            .map_err(|error| match error {
+                prometheus_http_query::Error::Client(error) => error.inner().map_or_else(
+                    || chain(&error),
+                    |inner| {
+                        format!(
+                            "cannot ask it: {}",
+                            std::error::Error::source(inner)
+                                .map_or_else(|| chain(inner), |source| chain(source))
+                        )
+                    },
+                ),
+                error => chain(&error),
+            })?;
+        let status = response.status();
+        let mut body = Vec::new();
+        while let Some(chunk) = response
+            .chunk()
+            .await
+            .map_err(|error| format!("its answer broke off: {}", chain(&error.without_url())))?
+        {
+            if body.len() + chunk.len() > ANSWER {
+                return Err(format!(
+                    "its answer is longer than {} MiB: the query selects too much",
+                    ANSWER / 1024 / 1024
+                ));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        read(status.as_u16(), &body)
+    }
+}
+
+fn read(status: u16, body: &[u8]) -> Result<PromqlResult, String> {
+    let reply: Reply = serde_json::from_slice(body).map_err(|error| {
+        let text: String = String::from_utf8_lossy(body).chars().take(80).collect();
+        format!(
+            "it answered {status} with something else than a vector or a scalar ({error}): {text:?}"
+        )
+    })?;
+    match (reply.status.as_str(), reply.data) {
+        ("success", Some(data)) => Ok(data),
+        ("success", None) => Err(format!("it answered {status} without data")),
+        _ => Err(format!(
+            "it answered {status}: {}: {}",
+            reply.error_type.as_deref().unwrap_or("error"),
+            reply.error.as_deref().unwrap_or("no reason given")
+        )),
+    }
+}
+
+/// How many labels a message shows.
+const LABELS: usize = 6;
+
+fn judge(data: &Data, condition: &Condition) -> Outcome {
+    let values: Vec<(f64, Option<&std::collections::HashMap<String, String>>)> = match data {
+        Data::Scalar(sample) => vec![(sample.value(), None)],
+        Data::Vector(vector) => vector
+            .iter()
+            .map(|series| (series.sample().value(), Some(series.metric())))
+            .collect(),
+        Data::Matrix(_) => {
+            return Outcome::blind(
+                Blindness::Source,
+                "the query gives ranges of samples: wrap it in a function such as rate()",
+            );
+        }
+    };
+    let Some((first, _)) = values.first() else {
+        return Outcome::blind(Blindness::NoData, "no data");
+    };
+    let at_fault = |wanted: Option<bool>| {
+        values
+            .iter()
+            .filter(move |(value, _)| condition.holds(*value) == wanted)
+    };
+    let describe = |(value, labels): &(f64, Option<&std::collections::HashMap<String, String>>)| {
+        let mut text = value.to_string();
+        if let Some(labels) = labels.filter(|labels| !labels.is_empty()) {
+            let mut sorted: Vec<String> = labels
+                .iter()
+                .map(|(name, value)| format!("{name}={value:?}"))
+                .collect();
+            sorted.sort();
+            sorted.truncate(LABELS);
+            let _ = write!(text, " of {{{}}}", sorted.join(","));
+        }
+        text
+    };
+    let all = values.len();
+    if let Some(worst) = at_fault(Some(false)).next() {
+        let mut saw = format!("{}, expected {condition}", describe(worst));
+        if all > 1 {
+            let _ = write!(saw, " ({} of {all} series)", at_fault(Some(false)).count());
+        }
+        return Outcome::bad(plain(&saw));
+    }
+    if let Some(none) = at_fault(None).next() {
+        return Outcome::blind(
+            Blindness::NotANumber,
+            plain(&format!("{}: not a finite number", describe(none))),
+        );
+    }
+    Outcome::good(if all == 1 {
+        format!("{first}, as expected {condition}")
+    } else {
+        format!("{all} series, all {condition}")
+    })
+}
