@@ -6,6 +6,7 @@
 use std::process::ExitCode;
 
 pub mod generate;
+pub mod manifest;
 
 /// The program: parses the command line, runs the command, says what went wrong.
 #[must_use]

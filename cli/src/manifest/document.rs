@@ -1,0 +1,293 @@
+//! From documents to Kubernetes objects: lists are taken apart, what is no object is a problem with its place.
+
+use std::thread;
+
+use serde_json::Value;
+
+use super::{
+    Position, Problem,
+    path::{self, Segment},
+    source::Source,
+    split,
+    tree::{Content, Node},
+};
+
+/// One Kubernetes object of a manifest.
+#[derive(Clone, Debug)]
+pub struct Object {
+    /// The file as the user named it.
+    pub file: String,
+    /// The object with places.
+    node: Node,
+    /// The same without.
+    pub value: Value,
+}
+
+impl Object {
+    /// `apiVersion`.
+    #[must_use]
+    pub fn api_version(&self) -> &str {
+        self.value["apiVersion"].as_str().unwrap_or_default()
+    }
+
+    /// `kind`.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        self.value["kind"].as_str().unwrap_or_default()
+    }
+
+    /// The name; `generateName` with a star when that is all there is.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let metadata = &self.value["metadata"];
+        match (metadata["name"].as_str(), metadata["generateName"].as_str()) {
+            (Some(name), _) => name.to_owned(),
+            (None, Some(prefix)) => format!("{prefix}*"),
+            (None, None) => String::new(),
+        }
+    }
+
+    /// The namespace written in it.
+    #[must_use]
+    pub fn namespace(&self) -> Option<&str> {
+        self.value["metadata"]["namespace"]
+            .as_str()
+            .filter(|namespace| !namespace.is_empty())
+    }
+
+    /// Where it starts.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        match &self.node.content {
+            Content::Map(entries) => entries
+                .first()
+                .map_or(self.node.position, |(_, place, _)| *place),
+            _ => self.node.position,
+        }
+    }
+
+    /// Where the field at `path` stands, or the nearest thing around it that is there.
+    #[must_use]
+    pub fn locate(&self, path: &str) -> Position {
+        let segments = path::parse(path);
+        match segments.first() {
+            Some(Segment::Key(key)) if self.node.get(key).is_some() => self.node.locate(&segments),
+            _ => self.position(),
+        }
+    }
+
+    /// A problem at a field.
+    #[must_use]
+    pub fn problem(&self, path: &str, message: impl Into<String>) -> Problem {
+        Problem::at(&self.file, self.locate(path), message)
+    }
+}
+
+/// Everything that was read.
+#[derive(Clone, Debug, Default)]
+pub struct Manifests {
+    /// The objects, in the order of the text.
+    pub objects: Vec<Object>,
+    /// What could not be read.
+    pub problems: Vec<Problem>,
+    /// How many files were read.
+    pub files: usize,
+    /// Files that hold no document.
+    pub empty: Vec<String>,
+}
+
+/// The stack of the parsing thread: a hundred nested values take some 3 MiB in a debug build, which a main thread may not have.
+const STACK: usize = 64 << 20;
+
+/// Reads the objects of texts.
+#[must_use]
+pub fn objects(sources: &[Source]) -> Manifests {
+    thread::scope(|scope| {
+        let parsing = thread::Builder::new()
+            .stack_size(STACK)
+            .spawn_scoped(scope, || read_all(sources));
+        let read = parsing.map(thread::ScopedJoinHandle::join);
+        if let Ok(Ok(manifests)) = read {
+            return manifests;
+        }
+        // no thread to be had, or a bug of the parser: said for every file, nothing is passed over
+        let problem = |source: &Source| {
+            Problem::of_file(&source.name, "not readable: the YAML parser gave up")
+        };
+        Manifests {
+            problems: sources.iter().map(problem).collect(),
+            ..Manifests::default()
+        }
+    })
+}
+
+fn read_all(sources: &[Source]) -> Manifests {
+    let mut manifests = Manifests {
+        files: sources.len(),
+        ..Manifests::default()
+    };
+    for source in sources {
+        let (chunks, bad) = split::chunks(&source.text);
+        for separator in &bad {
+            manifests.problems.push(Problem::at(
+                &source.name,
+                separator.position,
+                "a document separator may be followed by nothing but a comment; kubectl refuses the file",
+            ));
+        }
+        if chunks.is_empty() && bad.is_empty() {
+            manifests.empty.push(source.name.clone());
+        }
+        for chunk in chunks {
+            match Node::parse(&chunk.text, chunk.lines_before) {
+                Ok(node) => take(&source.name, node, &mut manifests),
+                Err(error) => manifests.problems.push(Problem {
+                    file: source.name.clone(),
+                    line: error.position.map(|position| position.line),
+                    column: error.position.map(|position| position.column),
+                    message: format!("not readable as YAML: {}", error.message),
+                }),
+            }
+        }
+    }
+    manifests
+}
+
+fn take(file: &str, node: Node, manifests: &mut Manifests) {
+    let problem = |message: &str| Problem::at(file, node.position, message);
+    if matches!(node.content, Content::Plain(Value::Null)) {
+        return;
+    }
+    if !matches!(node.content, Content::Map(_)) {
+        manifests.problems.push(problem(
+            "no Kubernetes object: a manifest is a map with apiVersion, kind and metadata",
+        ));
+        return;
+    }
+    let text = |key: &str| match node.get(key).map(|value| &value.content) {
+        Some(Content::Plain(Value::String(text))) if !text.is_empty() => Some(text.clone()),
+        _ => None,
+    };
+    let (api_version, kind) = (text("apiVersion"), text("kind"));
+    let (Some(_), Some(kind)) = (&api_version, kind) else {
+        let missing = if api_version.is_none() {
+            "apiVersion"
+        } else {
+            "kind"
+        };
+        manifests.problems.push(problem(&format!(
+            "no Kubernetes object: `{missing}` is missing or no text"
+        )));
+        return;
+    };
+    match node.get("items").map(|items| &items.content) {
+        Some(Content::List(items)) if kind.ends_with("List") => {
+            for item in items.clone() {
+                take(file, item, manifests);
+            }
+        }
+        _ => manifests.objects.push(Object {
+            file: file.to_owned(),
+            value: node.value(),
+            node,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Manifests {
+        objects(&[Source {
+            name: "x.yaml".into(),
+            text: text.into(),
+        }])
+    }
+
+    #[test]
+    fn takes_lists_apart_and_keeps_places() {
+        let manifests = read(
+            "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Pod\n  metadata: {name: a}\n- apiVersion: batch/v1\n  kind: Job\n  metadata:\n    generateName: b-\n",
+        );
+        let found: Vec<_> = manifests
+            .objects
+            .iter()
+            .map(|object| (object.kind(), object.name(), object.position().to_string()))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("Pod", "a".to_owned(), "4:3".to_owned()),
+                ("Job", "b-*".to_owned(), "7:3".to_owned())
+            ]
+        );
+        assert_eq!(
+            manifests.objects[1]
+                .locate("metadata.generateName")
+                .to_string(),
+            "10:5"
+        );
+        assert!(manifests.problems.is_empty());
+    }
+
+    #[test]
+    fn one_bad_document_hides_nothing_of_the_others() {
+        let good = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n";
+        for (bad, problem) in [
+            ("a: [\n", "not readable as YAML"),
+            ("a: 1\na: 2\n", "x.yaml:6:1: not readable as YAML"),
+            ("just text\n", "no Kubernetes object: a manifest is a map"),
+            (
+                "kind: Pod\n",
+                "no Kubernetes object: `apiVersion` is missing",
+            ),
+            (
+                "apiVersion: v1\n",
+                "no Kubernetes object: `kind` is missing",
+            ),
+            (
+                "apiVersion: 1\nkind: Pod\n",
+                "`apiVersion` is missing or no text",
+            ),
+            ("x:\n\ty: 1\n", "not readable as YAML"),
+        ] {
+            let manifests = read(&format!("{good}---\n{bad}---\n{good}"));
+            assert_eq!(manifests.objects.len(), 2, "{bad}");
+            assert_eq!(
+                manifests.problems.len(),
+                1,
+                "{bad} {:?}",
+                manifests.problems
+            );
+            let text = manifests.problems[0].to_string();
+            assert!(text.contains(problem), "{bad}: {text}");
+            assert!(text.starts_with("x.yaml:"), "{text}");
+        }
+    }
+
+    #[test]
+    fn hostile_texts_are_refused_in_bounded_time() {
+        let mut laughs = String::from("a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n");
+        for level in 1..10 {
+            let below = format!("*a{},", level - 1).repeat(10);
+            laughs.push_str(&format!("a{level}: &a{level} [{below}]\n"));
+        }
+        for (what, text) in [
+            ("laughs", laughs),
+            ("brackets", "[".repeat(100_000)),
+            ("braces", "{a: ".repeat(100_000)),
+            ("dashes", "- ".repeat(100_000)),
+            ("questions", "? ".repeat(100_000)),
+        ] {
+            let began = std::time::Instant::now();
+            let manifests = read(&text);
+            assert_eq!(
+                (manifests.objects.len(), manifests.problems.len()),
+                (0, 1),
+                "{what}"
+            );
+            assert!(began.elapsed().as_secs() < 20, "{what}");
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! One parsed document: the values as Kubernetes sees them, and where each of them stands.
+
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, MapAccess, SeqAccess, Visitor},
+};
+use serde_json::{Number, Value};
+use serde_saphyr::{Location, Spanned};
+
+use super::{Position, path::Segment};
+
+/// One value with its place.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// What it is.
+    pub content: Content,
+    /// Where it stands; for an entry of a map see [`Content::Map`].
+    pub position: Position,
+}
+
+/// What a node is.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// Null, a boolean, a number or a string.
+    Plain(Value),
+    /// A list.
+    List(Vec<Node>),
+    /// A map in the order of the text: key, place of the key, value.
+    Map(Vec<(String, Position, Node)>),
+}
+
+/// Why a document could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParseError {
+    /// Where, when the parser knows.
+    pub position: Option<Position>,
+    /// What is wrong.
+    pub message: String,
+}
+
+fn place(location: Location) -> Position {
+    Position {
+        line: location.line(),
+        column: location.column(),
+    }
+}
+
+impl Node {
+    /// Parses one document as kubectl reads it (old octal numbers, `yes` and `on` as booleans); `lines_before` lines of the file stand before it.
+    ///
+    /// Nested values are read by recursion: call it where the stack is large, as [`super::document::objects`] does.
+    ///
+    /// # Errors
+    /// When the text is no YAML, a key occurs twice in a map, or the document unfolds to more than any manifest holds.
+    pub fn parse(text: &str, lines_before: u64) -> Result<Self, ParseError> {
+        let options = serde_saphyr::options! {
+            legacy_octal_numbers: true,
+            with_snippet: false,
+            budget: serde_saphyr::budget! { max_depth: 100, max_nodes: 1_000_000, max_events: 4_000_000 },
+        };
+        let shifted = |mut position: Position| {
+            position.line += lines_before;
+            position
+        };
+        match serde_saphyr::from_str_with_options::<Spanned<Raw>>(text, options) {
+            Ok(raw) => Ok(Self::of(raw, lines_before)),
+            Err(error) => Err(ParseError {
+                position: error
+                    .location()
+                    .map(place)
+                    .filter(|position| position.line > 0)
+                    .map(shifted),
+                message: serde_saphyr::MessageFormatter::format_message(
+                    &serde_saphyr::UserMessageFormatter,
+                    error.without_snippet(),
+                )
+                .into_owned(),
+            }),
+        }
+    }
+
+    fn of(raw: Spanned<Raw>, lines_before: u64) -> Self {
+        let position = |location| {
+            let mut position = place(location);
+            position.line += lines_before;
+            position
+        };
+        let content = match raw.value {
+            Raw::Plain(value) => Content::Plain(value),
+            Raw::List(items) => Content::List(
+                items
+                    .into_iter()
+                    .map(|item| Self::of(item, lines_before))
+                    .collect(),
+            ),
+            Raw::Map(entries) => Content::Map(
+                entries
+                    .into_iter()
+                    .map(|(key, value)| {
+                        (
+                            key.value,
+                            position(key.referenced),
+                            Self::of(value, lines_before),
+                        )
+                    })
+                    .collect(),
+            ),
+        };
+        Self {
+            content,
+            position: position(raw.referenced),
+        }
+    }
+
+    /// The value without places.
+    #[must_use]
+    pub fn value(&self) -> Value {
+        match &self.content {
+            Content::Plain(value) => value.clone(),
+            Content::List(items) => Value::Array(items.iter().map(Self::value).collect()),
+            Content::Map(entries) => Value::Object(
+                entries
+                    .iter()
+                    .map(|(key, _, value)| (key.clone(), value.value()))
+                    .collect(),
+            ),
+        }
+    }
+
+    /// The entry of a map.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        match &self.content {
+            Content::Map(entries) => entries
+                .iter()
+                .find(|(name, _, _)| name == key)
+                .map(|(_, _, value)| value),
+            Content::Plain(_) | Content::List(_) => None,
+        }
+    }
+
+    /// Where the field at `path` stands: the key of a map entry, the item of a list; of what is absent, the nearest thing around it that is there.
+    #[must_use]
+    pub fn locate(&self, path: &[Segment<'_>]) -> Position {
+        let mut found = self.position;
+        let mut node = self;
+        for segment in path {
+            let next = match (&node.content, segment) {
+                (Content::Map(entries), Segment::Key(key)) => {
+                    entries.iter().find(|(name, _, _)| name == key).map(|(_, place, value)| (*place, value))
+                }
+                (Content::List(items), Segment::Index(index)) => items.get(*index).map(|item| (item.position, item)),
+                (Content::List(items), Segment::Key(name)) => items
+                    .iter()
+                    .find(|item| item.get("name").is_some_and(|value| matches!(&value.content, Content::Plain(Value::String(text)) if text == name)))
+                    .map(|item| (item.position, item)),
+                _ => None,
+            };
+            let Some((place, value)) = next else { break };
+            (found, node) = (place, value);
+        }
+        found
+    }
+}
+
+/// What serde sees: places are attached by [`Spanned`].
+enum Raw {
+    Plain(Value),
+    List(Vec<Spanned<Raw>>),
+    Map(Vec<(Spanned<String>, Spanned<Raw>)>),
+}
+
+impl<'de> Deserialize<'de> for Raw {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct RawVisitor;
+
+        impl<'de> Visitor<'de> for RawVisitor {
+            type Value = Raw;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("any value")
+            }
+
+            fn visit_bool<E>(self, value: bool) -> Result<Raw, E> {
+                Ok(Raw::Plain(Value::Bool(value)))
+            }
+
+            fn visit_i64<E>(self, value: i64) -> Result<Raw, E> {
+                Ok(Raw::Plain(value.into()))
+            }
+
+            fn visit_u64<E>(self, value: u64) -> Result<Raw, E> {
+                Ok(Raw::Plain(value.into()))
+            }
+
+            fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Raw, E> {
+                Number::from_f64(value)
+                    .map(|number| Raw::Plain(Value::Number(number)))
+                    .ok_or_else(|| E::custom("a number that is infinite or none cannot be stored by Kubernetes; quote it if it is text"))
+            }
+
+            fn visit_str<E>(self, value: &str) -> Result<Raw, E> {
+                Ok(Raw::Plain(value.into()))
+            }
+
+            fn visit_unit<E>(self) -> Result<Raw, E> {
+                Ok(Raw::Plain(Value::Null))
+            }
+
+            fn visit_none<E>(self) -> Result<Raw, E> {
+                Ok(Raw::Plain(Value::Null))
+            }
+
+            fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Raw, D::Error> {
+                Raw::deserialize(deserializer)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Raw, A::Error> {
+                let mut items = Vec::new();
+                while let Some(item) = seq.next_element()? {
+                    items.push(item);
+                }
+                Ok(Raw::List(items))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Raw, A::Error> {
+                let mut entries: Vec<(Spanned<String>, Spanned<Raw>)> = Vec::new();
+                while let Some((key, value)) = map.next_entry::<Spanned<String>, Spanned<Raw>>()? {
+                    if entries.iter().any(|(known, _)| known.value == key.value)
+                        && entries.len() < 10_000
+                    {
+                        return Err(A::Error::custom(format!(
+                            "key `{}` occurs twice",
+                            key.value
+                        )));
+                    }
+                    entries.push((key, value));
+                }
+                Ok(Raw::Map(entries))
+            }
+        }
+
+        deserializer.deserialize_any(RawVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::manifest::path;
+
+    #[test]
+    fn reads_scalars_as_the_api_server_will_see_them() {
+        let text = "a: no\nb: on\nc: 0644\nd: 1_000\ne: \"0644\"\nf: 1e3\ng: ~\nh: 0x1f\ni: 5Gi\nj: 100m\nk: '10%'\nl: 1.5\nm:\nn: 2024-01-01\no: 12:30\n1: x\n";
+        let value = Node::parse(text, 0).unwrap().value();
+        assert_eq!(
+            value,
+            json!({"a": false, "b": true, "c": 420, "d": 1000, "e": "0644", "f": 1000.0, "g": null, "h": 31, "i": "5Gi", "j": "100m", "k": "10%", "l": 1.5,
+                   "m": null, "n": "2024-01-01", "o": "12:30", "1": "x"})
+        );
+    }
+
+    #[test]
+    fn merges_and_follows_anchors() {
+        let text = "base: &base {cpu: 1, memory: 2}\nmine:\n  <<: *base\n  cpu: 3\nlist: [*base]\n";
+        let value = Node::parse(text, 0).unwrap().value();
+        assert_eq!(value["mine"], json!({"cpu": 3, "memory": 2}));
+        assert_eq!(value["list"][0]["cpu"], 1);
+    }
+
+    #[test]
+    fn tells_where_a_field_is_or_would_be() {
+        let text = "kind: CronJob\nspec:\n  schedule: x\n  jobTemplate:\n    spec:\n      containers:\n      - name: a\n        image: b\n      - name: c\n";
+        let node = Node::parse(text, 10).unwrap();
+        for (path, line, column) in [
+            ("kind", 11, 1),
+            ("spec.schedule", 13, 3),
+            ("spec.startingDeadlineSeconds", 12, 1),
+            ("spec.jobTemplate.spec.containers[0].image", 18, 9),
+            ("spec.jobTemplate.spec.containers[1]", 19, 9),
+            ("spec.jobTemplate.spec.containers[7].image", 16, 7),
+            ("spec.jobTemplate.spec.containers[\"c\"].image", 19, 9),
+            ("-", 11, 1),
+        ] {
+            assert_eq!(
+                node.locate(&path::parse(path)),
+                Position { line, column },
+                "{path}"
+            );
+        }
+    }
+
+    #[test]
+    fn says_where_a_text_is_no_yaml() {
+        for (text, line, words) in [
+            ("a: 1\na: 2\n", 2, "duplicate"),
+            ("a:\n\tb: 1\n", 2, "tab"),
+            ("a: [1, 2\nb: 3\n", 2, ""),
+            ("a: *nowhere\n", 1, "unknown"),
+            ("a: .inf\n", 1, "infinite"),
+            ("a: b: c\n", 1, ""),
+        ] {
+            let error = Node::parse(text, 100).unwrap_err();
+            assert_eq!(
+                error.position.map(|position| position.line),
+                Some(100 + line),
+                "{text:?} {error:?}"
+            );
+            assert!(
+                error.message.to_lowercase().contains(words),
+                "{text:?} {error:?}"
+            );
+        }
+    }
+}
