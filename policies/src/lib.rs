@@ -1,1 +1,39 @@
+//! Judges workload manifests by policies.
+//!
+//! Decides: which rules a [`PolicySet`] consists of, what each of them finds in an object, and what a finding leads to
+//! (the policy's action, capped by certainty, dry-run and the ratchet).
+//! Leaves to others: where objects and facts come from, the mode of the namespace (see [`cap`]), and how findings are told.
+//!
+//! Pure: no client, clock, file or environment. Webhook, controller and CLI call the same [`PolicySet::judge`]; the same object and
+//! facts give the same findings, byte for byte, whether or not the API server has filled in its defaults already.
+//!
+//! ```text
+//!   Policy objects ──compile──▶ PolicySet ──judge(Subject, Facts)──▶ Judgement
+//!                                  │                  │
+//!                              rules/*  ◀── view/ (pod template, job, containers, lifted once from any kind)
+//!                                                     └── defaults/ (what the API server would fill in)
+//! ```
+//!
+//! A rule is one file in `rules/<category>/` and one document beside it, which is user documentation and test at once.
+//! A fact that is missing makes a finding of certainty `Unknown`, never a silent pass.
 
+mod action;
+//pub mod capacity;
+mod catalogue;
+pub mod defaults;
+mod library;
+pub mod rule;
+mod rules;
+mod set;
+mod subject;
+mod suggestion;
+pub mod view;
+
+pub use action::cap;
+pub use catalogue::catalogue_markdown;
+pub use defaults::{defaults_samples, with_defaults};
+pub use library::{DEFAULT_SET, library};
+pub use rule::{Category, FactKind, Parameter, Rule, RuleInfo};
+pub use rules::{rule_by_code, rule_by_name, rules};
+pub use set::{PolicyProblem, PolicySet, PolicySource};
+pub use subject::{Facts, Judgement, NotJudged, Operation, Subject};

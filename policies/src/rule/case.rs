@@ -1,0 +1,73 @@
+//! What a rule is given to judge.
+
+use sluice_api::Duration;
+
+use super::{IntParameter, ParameterValue, SpanParameter};
+use crate::{
+    Facts,
+    view::{Field, Read, View},
+};
+
+/// One object before one rule.
+#[derive(Clone, Copy)]
+pub struct Case<'a> {
+    /// The object.
+    pub view: &'a View<'a>,
+    /// The object it replaces, when it replaces one of the same kind.
+    pub old: Option<&'a View<'a>>,
+    /// The namespace it lies in.
+    pub namespace: &'a str,
+    /// What is known beside the object.
+    pub facts: &'a Facts<'a>,
+    /// What the policy set; a parameter that is not in here has its default.
+    pub(crate) set: &'a [(&'static str, ParameterValue)],
+}
+
+impl<'a> Case<'a> {
+    /// A field of the object after API defaults.
+    #[must_use]
+    pub fn field(&self, read: Read) -> Field<'a> {
+        self.view.field(read)
+    }
+
+    /// The value of a number parameter.
+    #[must_use]
+    pub fn int(&self, parameter: &IntParameter) -> i64 {
+        match self.set_value(parameter.name) {
+            Some(ParameterValue::Int(value)) => value,
+            _ => parameter.default,
+        }
+    }
+
+    /// The value of a span parameter, in seconds.
+    #[must_use]
+    pub fn seconds(&self, parameter: &SpanParameter) -> i64 {
+        let seconds = match self.set_value(parameter.name) {
+            Some(ParameterValue::Span(value)) => value,
+            _ => parameter.default,
+        };
+        i64::try_from(seconds).unwrap_or(i64::MAX)
+    }
+
+    fn set_value(&self, name: &str) -> Option<ParameterValue> {
+        self.set
+            .iter()
+            .find(|(set, _)| *set == name)
+            .map(|(_, value)| *value)
+    }
+}
+
+/// `10 to 3600 seconds (10s to 1h)`, or `10 seconds (10s)` when both ends are one.
+#[must_use]
+pub(crate) fn seconds_text(least: i64, most: i64) -> String {
+    let span = |seconds: i64| Duration::from_secs(seconds.unsigned_abs());
+    if least == most {
+        format!("{least} seconds ({})", span(least))
+    } else {
+        format!(
+            "{least} to {most} seconds ({} to {})",
+            span(least),
+            span(most)
+        )
+    }
+}

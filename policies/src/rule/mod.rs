@@ -1,0 +1,155 @@
+//! What a rule is: what it says about itself, and what it is given to judge.
+//!
+//! A rule looks at one object through its [`View`](crate::view::View) and reports what it found. It decides nothing about actions, namespaces or
+//! old objects: the [`PolicySet`](crate::PolicySet) does, by what the rule declares here.
+
+mod case;
+mod parameter;
+mod report;
+
+use sluice_api::Action;
+
+pub use case::Case;
+pub(crate) use case::seconds_text;
+pub use parameter::{IntParameter, Parameter, ParameterValue, SpanParameter};
+pub use report::{RawFinding, Report};
+
+use crate::view::{Kind, Read};
+
+/// What a rule is about; the first digit of its code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Category {
+    /// `SLU1…`: Jobs and schedules.
+    Jobs,
+    /// `SLU2…`: whether it fits.
+    Capacity,
+    /// `SLU3…`: whether it can be rolled out safely.
+    RolloutSafety,
+    /// `SLU9…`: whether the object can be read at all.
+    Object,
+}
+
+impl Category {
+    /// The word for lists and folders.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Jobs => "jobs",
+            Self::Capacity => "capacity",
+            Self::RolloutSafety => "rollout",
+            Self::Object => "object",
+        }
+    }
+
+    /// The heading for people.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Jobs => "Jobs and schedules",
+            Self::Capacity => "Capacity",
+            Self::RolloutSafety => "Rollout safety",
+            Self::Object => "The object itself",
+        }
+    }
+}
+
+/// What a rule must know beside the object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FactKind {
+    /// The `ResourceQuota` objects of the namespace.
+    Quotas,
+    /// The `LimitRange` objects of the namespace.
+    LimitRanges,
+}
+
+impl FactKind {
+    /// What people call it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Quotas => "ResourceQuotas of the namespace",
+            Self::LimitRanges => "LimitRanges of the namespace",
+        }
+    }
+}
+
+/// What a rule says about itself.
+#[derive(Debug)]
+pub struct RuleInfo {
+    /// Stable code, such as `SLU1001`.
+    pub code: &'static str,
+    /// Stable kebab name of the bad pattern.
+    pub name: &'static str,
+    /// One line for lists.
+    pub title: &'static str,
+    /// What it is about.
+    pub category: Category,
+    /// What a finding should lead to unless a policy says otherwise.
+    pub severity: Action,
+    /// The kinds it judges.
+    pub kinds: &'static [Kind],
+    /// Its parameters.
+    pub parameters: &'static [Parameter],
+    /// Pairs of parameters of which the first must not be above the second.
+    pub ordered: &'static [(&'static str, &'static str)],
+    /// What it must know beside the object.
+    pub facts: &'static [FactKind],
+    /// What it reads of the object: an update that leaves all of it alone is not judged.
+    pub reads: &'static [Read],
+    /// Its document, Markdown.
+    pub document: &'static str,
+}
+
+/// A built-in rule.
+pub trait Rule: Send + Sync {
+    /// What it says about itself.
+    fn info(&self) -> &'static RuleInfo;
+
+    /// Reports what is wrong. Never panics, whatever the object looks like.
+    fn judge(&self, case: &Case<'_>, report: &mut Report);
+
+    /// Stable code, such as `SLU1001`.
+    fn code(&self) -> &'static str {
+        self.info().code
+    }
+
+    /// Stable kebab name of the bad pattern.
+    fn name(&self) -> &'static str {
+        self.info().name
+    }
+
+    /// One line for lists.
+    fn title(&self) -> &'static str {
+        self.info().title
+    }
+
+    /// What it is about.
+    fn category(&self) -> Category {
+        self.info().category
+    }
+
+    /// What a finding should lead to unless a policy says otherwise.
+    fn severity(&self) -> Action {
+        self.info().severity
+    }
+
+    /// The kinds it judges.
+    fn kinds(&self) -> &'static [Kind] {
+        self.info().kinds
+    }
+
+    /// Its parameters.
+    fn parameters(&self) -> &'static [Parameter] {
+        self.info().parameters
+    }
+
+    /// What it must know beside the object.
+    fn facts(&self) -> &'static [FactKind] {
+        self.info().facts
+    }
+
+    /// Its document, Markdown.
+    fn document(&self) -> &'static str {
+        self.info().document
+    }
+}

@@ -1,0 +1,93 @@
+//! The built-in rules: one file each, in the folder of its category, with its document beside it.
+//!
+//! A new rule is its two files, its `mod` line and its line in [`RULES`]; tests run its document and check what it says about itself.
+
+mod bounds;
+mod capacity;
+mod jobs;
+mod object;
+mod rollout;
+
+use crate::rule::Rule;
+
+/// Always in force, whatever the policies use.
+pub(crate) const MALFORMED: &dyn Rule = object::malformed_workload::RULE;
+
+/// By code.
+static RULES: &[&dyn Rule] = &[
+    jobs::cronjob_without_deadline::RULE,
+    jobs::cronjob_allows_overlap::RULE,
+    jobs::cronjob_job_without_deadline::RULE,
+    jobs::cronjob_history_too_long::RULE,
+    jobs::job_backoff_too_high::RULE,
+    jobs::job_without_deadline::RULE,
+    capacity::container_without_memory_limit::RULE,
+    capacity::container_without_requests::RULE,
+    rollout::deployment_without_readiness_probe::RULE,
+    MALFORMED,
+];
+
+/// Every built-in rule, by code.
+#[must_use]
+pub fn rules() -> &'static [&'static dyn Rule] {
+    RULES
+}
+
+/// The rule of this name.
+#[must_use]
+pub fn rule_by_name(name: &str) -> Option<&'static dyn Rule> {
+    RULES.iter().copied().find(|rule| rule.name() == name)
+}
+
+/// The rule of this code, in any case of letters.
+#[must_use]
+pub fn rule_by_code(code: &str) -> Option<&'static dyn Rule> {
+    RULES
+        .iter()
+        .copied()
+        .find(|rule| rule.code().eq_ignore_ascii_case(code))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::rule::Category;
+
+    #[test]
+    fn codes_and_names_are_unique_ordered_and_of_their_category() {
+        let codes: Vec<&str> = rules().iter().map(|rule| rule.code()).collect();
+        assert!(codes.is_sorted(), "{codes:?}");
+        let names: BTreeSet<&str> = rules().iter().map(|rule| rule.name()).collect();
+        assert_eq!(names.len(), codes.iter().collect::<BTreeSet<_>>().len());
+        for rule in rules() {
+            let series = match rule.category() {
+                Category::Jobs => '1',
+                Category::Capacity => '2',
+                Category::RolloutSafety => '3',
+                Category::Object => '9',
+            };
+            assert!(
+                rule.code().starts_with(&format!("SLU{series}")),
+                "{}",
+                rule.code()
+            );
+            assert_eq!(rule.code().len(), 7);
+            assert!(
+                rule.name()
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b == b'-')
+            );
+            assert!(!rule.kinds().is_empty() && !rule.info().reads.is_empty());
+            for parameter in rule.parameters() {
+                let (least, most) = parameter.range();
+                assert!(
+                    (least..=most).contains(&parameter.default()),
+                    "{}",
+                    parameter.name()
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! From Policy objects to a set.
+
+use std::collections::BTreeSet;
+
+use sluice_api::{
+    PolicyRule, PolicySpec,
+    component::{LabelOperator, LabelSelector},
+};
+
+use super::{CompiledPolicy, Entries, Entry, PolicyProblem, PolicySet, digest};
+use crate::{
+    rule::{Parameter, Rule},
+    rules::{rule_by_code, rule_by_name, rules},
+    suggestion::nearest,
+    view::{Kind, field_text},
+};
+
+/// One Policy object.
+#[derive(Clone, Copy, Debug)]
+pub struct PolicySource<'a> {
+    /// The namespace it lies in.
+    pub namespace: &'a str,
+    /// Its name.
+    pub name: &'a str,
+    /// What it says.
+    pub spec: &'a PolicySpec,
+    /// Whether it judges every namespace it matches (it lies in Sluice's own namespace) or only its own.
+    pub cluster_wide: bool,
+}
+
+impl PolicySet {
+    /// Compiles policies into a set. A policy with a problem is left out whole and every problem of it is reported; the others work.
+    pub fn compile<'a>(
+        sources: impl IntoIterator<Item = PolicySource<'a>>,
+    ) -> (PolicySet, Vec<PolicyProblem>) {
+        let mut sources: Vec<PolicySource<'a>> = sources.into_iter().collect();
+        // the order in which objects arrive must not show in anything
+        sources.sort_by_key(|source| (source.namespace, source.name));
+        let mut problems = Vec::new();
+        let mut policies = Vec::new();
+        let mut meanings = Vec::new();
+        let mut by_kind = [const { Vec::<Entries>::new() }; Kind::ALL.len()];
+        for source in sources {
+            let title = format!("{}/{}", source.namespace, source.name);
+            let entries = match compile(source.spec) {
+                Ok(entries) => entries,
+                Err(found) => {
+                    problems.extend(found.into_iter().map(|problem| PolicyProblem {
+                        policy: title.clone(),
+                        ..problem
+                    }));
+                    continue;
+                }
+            };
+            let namespace = (!source.cluster_wide).then_some(source.namespace);
+            meanings.push(digest::meaning(
+                namespace,
+                source.name,
+                &source.spec.matches,
+                &entries,
+            ));
+            for kind in Kind::ALL {
+                let rules: Vec<Entry> = entries
+                    .iter()
+                    .filter(|entry| entry.rule.kinds().contains(&kind))
+                    .cloned()
+                    .collect();
+                if !rules.is_empty() {
+                    by_kind[kind.index()].push(Entries {
+                        policy: policies.len(),
+                        rules,
+                    });
+                }
+            }
+            policies.push(CompiledPolicy {
+                title,
+                namespace: namespace.map(str::to_owned),
+                selector: source
+                    .spec
+                    .matches
+                    .namespaces
+                    .clone()
+                    .filter(|selector| *selector != LabelSelector::default()),
+            });
+        }
+        let set = PolicySet {
+            policies,
+            by_kind,
+            digest: digest::of(meanings),
+        };
+        (set, problems)
+    }
+
+    /// What keeps a policy from working; empty when it works. For admission of Policy objects and for files.
+    #[must_use]
+    pub fn check(spec: &PolicySpec) -> Vec<PolicyProblem> {
+        compile(spec).err().unwrap_or_default()
+    }
+}
+
+fn compile(spec: &PolicySpec) -> Result<Vec<Entry>, Vec<PolicyProblem>> {
+    let mut problems = Problems::default();
+    if let Some(selector) = &spec.matches.namespaces {
+        problems.of_selector(selector);
+    }
+    if spec.rules.is_empty() {
+        problems.add(
+            "spec.rules",
+            "no rule",
+            "at least one rule, see `sluice rules`",
+        );
+    }
+    let mut seen = BTreeSet::new();
+    let mut entries = Vec::with_capacity(spec.rules.len());
+    for (place, used) in spec.rules.iter().enumerate() {
+        let Some(rule) = rule_by_name(&used.use_) else {
+            problems.of_unknown_rule(place, &used.use_);
+            continue;
+        };
+        if !seen.insert(rule.code()) {
+            problems.add(
+                format!("spec.rules[{place}].use"),
+                format!("{} a second time", used.use_),
+                "each rule once in a policy; use a second policy for other namespaces",
+            );
+        }
+        entries.push(problems.of_entry(place, used, rule));
+    }
+    if problems.0.is_empty() {
+        Ok(entries)
+    } else {
+        Err(problems.0)
+    }
+}
+
+#[derive(Default)]
+struct Problems(Vec<PolicyProblem>);
+
+impl Problems {
+    fn add(
+        &mut self,
+        path: impl Into<String>,
+        found: impl Into<String>,
+        passes: impl Into<String>,
+    ) {
+        self.0.push(PolicyProblem {
+            policy: String::new(),
+            path: path.into(),
+            found: found.into(),
+            passes: passes.into(),
+        });
+    }
+
+    fn of_unknown_rule(&mut self, place: usize, name: &str) {
+        let passes = match rule_by_code(name) {
+            Some(rule) => format!(
+                "{} (a rule is used by its name, not by its code)",
+                rule.name()
+            ),
+            None => match nearest(name, rules().iter().map(|rule| rule.name())) {
+                Some(near) => format!("the name of a rule; did you mean {near}?"),
+                None => "the name of a rule, see `sluice rules`".to_owned(),
+            },
+        };
+        let name: String = name.chars().take(80).collect();
+        self.add(
+            format!("spec.rules[{place}].use"),
+            format!("unknown rule {name:?}"),
+            passes,
+        );
+    }
+
+    fn of_entry(&mut self, place: usize, used: &PolicyRule, rule: &'static dyn Rule) -> Entry {
+        let info = rule.info();
+        let path = |name: &str| format!("spec.rules[{place}].parameters.{name}");
+        let mut set = Vec::with_capacity(used.parameters.len());
+        for (name, value) in &used.parameters {
+            match info.parameters.iter().find(|p| p.name() == name.as_str()) {
+                None => {
+                    let short: String = name.chars().take(80).collect();
+                    self.add(
+                        path(&short),
+                        format!("unknown parameter of {}", info.name),
+                        known_parameters(rule, name),
+                    );
+                }
+                Some(parameter) => match parameter.read(value) {
+                    Ok(value) => set.push((parameter.name(), value)),
+                    Err(found) => self.add(path(name), found, parameter.passes()),
+                },
+            }
+        }
+        for (low, high) in info.ordered {
+            let value = |name: &str| {
+                set.iter()
+                    .find(|(set, _)| *set == name)
+                    .map(|(_, value)| *value)
+                    .or_else(|| {
+                        let parameter = info.parameters.iter().find(|p| p.name() == name);
+                        parameter.map(Parameter::default)
+                    })
+            };
+            if let (Some(least), Some(most)) = (value(low), value(high))
+                && least > most
+            {
+                self.add(
+                    path(low),
+                    least.to_string(),
+                    format!("at most {high}, which is {most}"),
+                );
+            }
+        }
+        Entry {
+            rule,
+            action: used.action,
+            set,
+        }
+    }
+
+    /// What a selector says that can never be meant.
+    fn of_selector(&mut self, selector: &LabelSelector) {
+        for (place, requirement) in selector.match_expressions.iter().enumerate() {
+            let path = format!("spec.match.namespaces.matchExpressions[{place}].values");
+            let listed = matches!(
+                requirement.operator,
+                LabelOperator::In | LabelOperator::NotIn
+            );
+            if listed && requirement.values.is_empty() {
+                self.add(
+                    path,
+                    "no value",
+                    format!("at least one value with {:?}", requirement.operator),
+                );
+            } else if !listed && !requirement.values.is_empty() {
+                self.add(
+                    path,
+                    field_text(&requirement.values.as_slice().into()),
+                    format!("no values with {:?}", requirement.operator),
+                );
+            }
+        }
+    }
+}
+
+fn known_parameters(rule: &dyn Rule, name: &str) -> String {
+    let names: Vec<&str> = rule.parameters().iter().map(Parameter::name).collect();
+    if let Some(near) = nearest(name, names.iter().copied()) {
+        return format!("did you mean {near}?");
+    }
+    let owner = rules()
+        .iter()
+        .find(|other| other.parameters().iter().any(|p| p.name() == name));
+    let mut text = if names.is_empty() {
+        "no parameters".to_owned()
+    } else {
+        names.join(", ")
+    };
+    if let Some(owner) = owner {
+        text.push_str(&format!("; {name} is a parameter of {}", owner.name()));
+    }
+    text
+}

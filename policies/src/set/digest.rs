@@ -1,0 +1,71 @@
+//! The name of a policy set: a hash over what it means.
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use sluice_api::policy::PolicyMatch;
+
+use super::Entry;
+
+/// The meaning of one policy, every parameter spelled out. Objects of `serde_json` keep their keys sorted, so equal meaning is equal text.
+pub(super) fn meaning(
+    namespace: Option<&str>,
+    name: &str,
+    matches: &PolicyMatch,
+    entries: &[Entry],
+) -> String {
+    let mut rules: Vec<String> = entries
+        .iter()
+        .map(|entry| {
+            let info = entry.rule.info();
+            let parameters: Vec<String> = info
+                .parameters
+                .iter()
+                .map(|parameter| {
+                    let value = entry
+                        .set
+                        .iter()
+                        .find(|(name, _)| *name == parameter.name())
+                        .map_or_else(|| parameter.default(), |(_, value)| *value);
+                    format!("{}={value}", parameter.name())
+                })
+                .collect();
+            format!(
+                "{} {} {}",
+                info.code,
+                entry.action.as_str(),
+                parameters.join(" ")
+            )
+        })
+        .collect();
+    rules.sort();
+    let labels = matches.namespaces.as_ref().map(|selector| {
+        let mut expressions: Vec<String> = selector
+            .match_expressions
+            .iter()
+            .map(|e| {
+                let mut values = e.values.clone();
+                values.sort();
+                json!([e.key, e.operator, values]).to_string()
+            })
+            .collect();
+        expressions.sort();
+        json!({"labels": selector.match_labels, "expressions": expressions})
+    });
+    json!({"namespace": namespace.unwrap_or("*"), "name": name, "match": labels.unwrap_or(Value::Null), "rules": rules})
+        .to_string()
+}
+
+/// The digest of a set from the meanings of its policies.
+pub(super) fn of(mut meanings: Vec<String>) -> String {
+    meanings.sort();
+    let mut hash = Sha256::new();
+    hash.update(concat!("sluice-policies ", env!("CARGO_PKG_VERSION"), "\n"));
+    for meaning in &meanings {
+        hash.update(meaning.as_bytes());
+        hash.update(b"\n");
+    }
+    hash.finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}

@@ -1,0 +1,247 @@
+//! Judges one object by a set.
+
+use serde_json::Value;
+use sluice_api::{Action, Certainty, Finding};
+
+use super::{CompiledPolicy, Entry, PolicySet};
+use crate::{
+    Facts, Judgement, NotJudged, Operation, Subject,
+    rule::{Case, RawFinding, Report, Rule},
+    rules::MALFORMED,
+    view::{View, lookup},
+};
+
+/// Whether a policy judges a namespace.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Applies {
+    Yes,
+    No,
+    /// It selects by labels, and the labels of the namespace are not known.
+    CannotTell,
+}
+
+impl PolicySet {
+    /// Judges one object.
+    ///
+    /// Guarantees: the same subject and facts give the same findings, in the same order, whether API defaults are filled in or not.
+    /// A finding's action is the policy's, at most Warn where nobody can tell, where the old object already had it (ratchet), and on a dry-run where the rule
+    /// needs other objects. The mode of the namespace is the caller's business, see [`crate::cap`].
+    #[must_use]
+    pub fn judge(&self, subject: &Subject<'_>, facts: &Facts<'_>) -> Judgement {
+        let object = subject.object;
+        let Some(view) = View::lift(object) else {
+            return Judgement::not(unknown_kind(object));
+        };
+        if let Some(reason) = never_judged(object) {
+            return Judgement::not(reason);
+        }
+        let old = match subject.operation {
+            Operation::Create => None,
+            Operation::Update => subject
+                .old
+                .and_then(View::lift)
+                .filter(|old| old.kind() == view.kind()),
+        };
+        let mut judging = Judging {
+            subject,
+            facts,
+            view,
+            old,
+            findings: Vec::new(),
+        };
+        let mut any = false;
+        for entries in &self.by_kind[view.kind().index()] {
+            let policy = &self.policies[entries.policy];
+            let applies = policy.applies(subject.namespace, facts);
+            if applies == Applies::No {
+                continue;
+            }
+            any = true;
+            for entry in &entries.rules {
+                judging.by(entry, policy, applies);
+            }
+        }
+        if any {
+            judging.shape();
+        }
+        Judgement {
+            findings: ordered(judging.findings),
+            not_judged: None,
+        }
+    }
+}
+
+impl Judgement {
+    fn not(reason: NotJudged) -> Self {
+        Self {
+            findings: Vec::new(),
+            not_judged: Some(reason),
+        }
+    }
+}
+
+impl CompiledPolicy {
+    fn applies(&self, namespace: &str, facts: &Facts<'_>) -> Applies {
+        if self
+            .namespace
+            .as_deref()
+            .is_some_and(|own| own != namespace)
+        {
+            return Applies::No;
+        }
+        match (&self.selector, facts.namespace_labels) {
+            (None, _) => Applies::Yes,
+            (Some(_), None) => Applies::CannotTell,
+            (Some(selector), Some(labels)) if selector.matches(labels) => Applies::Yes,
+            (Some(_), Some(_)) => Applies::No,
+        }
+    }
+}
+
+/// One object on its way through the rules.
+struct Judging<'a> {
+    subject: &'a Subject<'a>,
+    facts: &'a Facts<'a>,
+    view: View<'a>,
+    old: Option<View<'a>>,
+    findings: Vec<Finding>,
+}
+
+impl Judging<'_> {
+    fn by(&mut self, entry: &Entry, policy: &CompiledPolicy, applies: Applies) {
+        let info = entry.rule.info();
+        if let Some(old) = &self.old
+            && !info.reads.iter().any(|read| self.view.differs(old, *read))
+        {
+            return;
+        }
+        let found = self.run(entry.rule, &entry.set, &self.view, self.old.as_ref());
+        if found.is_empty() {
+            return;
+        }
+        let before = self
+            .old
+            .as_ref()
+            .map(|old| self.run(entry.rule, &entry.set, old, Some(old)))
+            .unwrap_or_default();
+        for mut finding in found {
+            if applies == Applies::CannotTell {
+                self.perhaps(&mut finding, policy);
+            }
+            let mut action = entry.action.min(finding.ceiling);
+            let weakened = finding.certainty == Certainty::Unknown
+                || (self.subject.dry_run && !info.facts.is_empty())
+                || before.iter().any(|old| same(&finding, old));
+            if weakened {
+                action = action.min(Action::Warn);
+            }
+            self.findings.push(Finding {
+                code: info.code.to_owned(),
+                rule: info.name.to_owned(),
+                action,
+                certainty: finding.certainty,
+                path: finding.path,
+                found: finding.found,
+                passes: finding.passes,
+                way_out: finding.way_out,
+            });
+        }
+    }
+
+    fn run(
+        &self,
+        rule: &dyn Rule,
+        set: &[(&'static str, crate::rule::ParameterValue)],
+        view: &View<'_>,
+        old: Option<&View<'_>>,
+    ) -> Vec<RawFinding> {
+        let mut report = Report::default();
+        let case = Case {
+            view,
+            old,
+            namespace: self.subject.namespace,
+            facts: self.facts,
+            set,
+        };
+        rule.judge(&case, &mut report);
+        report.findings
+    }
+
+    /// An object that the rules cannot look into must not pass them: what its shape lacks is a finding, whatever the policies use.
+    fn shape(&mut self) {
+        let entry = Entry {
+            rule: MALFORMED,
+            action: Action::Deny,
+            set: Vec::new(),
+        };
+        let everywhere = CompiledPolicy {
+            title: String::new(),
+            namespace: None,
+            selector: None,
+        };
+        self.by(&entry, &everywhere, Applies::Yes);
+    }
+
+    /// A finding of a policy of which nobody can tell whether it applies here.
+    fn perhaps(&self, finding: &mut RawFinding, policy: &CompiledPolicy) {
+        if finding.certainty == Certainty::Sure {
+            finding.found = format!(
+                "{} would be refused where policy {} applies, which passes {}",
+                finding.found, policy.title, finding.passes
+            );
+            finding.passes = format!("the labels of namespace {}", self.subject.namespace);
+            finding.certainty = Certainty::Unknown;
+        }
+    }
+}
+
+/// Whether the old object had the same finding, at least as bad.
+fn same(new: &RawFinding, old: &RawFinding) -> bool {
+    new.identity == old.identity
+        && match (new.measure, old.measure) {
+            (Some(new), Some(old)) => new <= old,
+            _ => true,
+        }
+}
+
+/// By code, path and text; what several policies say alike is said once, as strongly as the strictest of them.
+fn ordered(mut findings: Vec<Finding>) -> Vec<Finding> {
+    fn key(f: &Finding) -> (&str, &str, &str, &str, Certainty) {
+        (&f.code, &f.path, &f.found, &f.passes, f.certainty)
+    }
+    findings.sort_by(|a, b| key(a).cmp(&key(b)).then(b.action.cmp(&a.action)));
+    findings.dedup_by(|later, kept| key(later) == key(kept));
+    findings
+}
+
+fn never_judged(object: &Value) -> Option<NotJudged> {
+    let metadata = object.get("metadata")?;
+    if lookup(metadata, "deletionTimestamp").is_some() {
+        return Some(NotJudged::BeingDeleted);
+    }
+    let owner = metadata
+        .get("ownerReferences")?
+        .as_array()?
+        .iter()
+        .find(|owner| owner.get("controller").and_then(Value::as_bool) == Some(true))?;
+    let text = |name: &str| word(owner.get(name));
+    Some(NotJudged::OwnedByController {
+        kind: text("kind"),
+        name: text("name"),
+    })
+}
+
+fn unknown_kind(object: &Value) -> NotJudged {
+    NotJudged::UnknownKind {
+        api_version: word(object.get("apiVersion")),
+        kind: word(object.get("kind")),
+    }
+}
+
+/// A short text out of an object; `-` when there is none.
+fn word(value: Option<&Value>) -> String {
+    value
+        .and_then(Value::as_str)
+        .filter(|text| !text.is_empty())
+        .map_or_else(|| "-".to_owned(), |text| text.chars().take(80).collect())
+}

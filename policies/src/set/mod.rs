@@ -1,0 +1,81 @@
+//! A set of policies, compiled: which rules judge which kinds in which namespaces, and what a finding leads to.
+//!
+//! Invariants: a set never changes once compiled; a broken policy is left out whole and reported, the others work;
+//! rules are looked up by kind, so what does not apply costs nothing.
+
+mod compile;
+mod digest;
+mod judge;
+mod problem;
+
+use sluice_api::{Action, component::LabelSelector};
+
+pub use compile::PolicySource;
+pub use problem::PolicyProblem;
+
+use crate::{
+    rule::{ParameterValue, Rule},
+    view::Kind,
+};
+
+/// Policies in force together. Cheap to share, never changes.
+pub struct PolicySet {
+    policies: Vec<CompiledPolicy>,
+    /// For each kind, in the order of [`Kind::ALL`]: the policies with a rule for it.
+    by_kind: [Vec<Entries>; Kind::ALL.len()],
+    digest: String,
+}
+
+/// Where a policy applies.
+struct CompiledPolicy {
+    /// How people call it: `namespace/name`.
+    title: String,
+    /// The one namespace it judges; `None` for all.
+    namespace: Option<String>,
+    selector: Option<LabelSelector>,
+}
+
+/// The rules of one policy for one kind.
+struct Entries {
+    policy: usize,
+    rules: Vec<Entry>,
+}
+
+/// One rule in use.
+#[derive(Clone)]
+struct Entry {
+    rule: &'static dyn Rule,
+    action: Action,
+    set: Vec<(&'static str, ParameterValue)>,
+}
+
+impl PolicySet {
+    /// SHA-256 over what the set means, in hex: policies, their rules with every parameter, and the version of the rules.
+    /// Order, comments and spelled-out defaults change nothing.
+    #[must_use]
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// How many policies are in force.
+    #[must_use]
+    pub fn policies(&self) -> usize {
+        self.policies.len()
+    }
+}
+
+impl Default for PolicySet {
+    /// No policy at all.
+    fn default() -> Self {
+        Self::compile([]).0
+    }
+}
+
+impl std::fmt::Debug for PolicySet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PolicySet")
+            .field("policies", &self.policies.len())
+            .field("digest", &self.digest)
+            .finish()
+    }
+}
