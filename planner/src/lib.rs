@@ -5,16 +5,21 @@
 //! twice, late or by an old leader does no harm, because every write it asks for names its precondition.
 //!
 //! - [`template`]: what a version is (content hash of a pod template).
-//! - [`deployment`]: the fields of a Deployment that decide, read once from its JSON.
-//! - [`batches`]: cumulative batches, sub-steps, and the fixed point of the Deployment controller under the pin.
+//! - [`deployment`]: the fields of a Deployment that decide, read once from its JSON; [`share`] resolves its limits.
+//! - [`batches`]: cumulative batches; [`steps`]: sub-steps, and the fixed point of the Deployment controller under the pin.
 //! - [`gate`]: is a gate open, and why not.
 //! - [`release`]: one reconcile pass of one Deployment: [`release::observation`] in, [`release::decision`] out.
 //! - [`admission`]: what the webhooks answer to a create or update of a Deployment.
 
 pub mod admission;
+mod annotations;
 pub mod batches;
 pub mod deployment;
 pub mod gate;
+mod patch;
+pub mod problem;
 pub mod release;
-pub mod selection;
+pub mod share;
+pub mod steps;
 pub mod template;
+mod text;

@@ -1,7 +1,9 @@
 //! What the webhooks answer to a create or update of a Deployment, from the two objects and from facts in memory.
 
 use serde_json::Value;
-use sluice_api::{Finding, GateState, WhenClosed, WorkloadKind, gate::ReasonEntry, release::ReleasePhase};
+use sluice_api::{
+    Finding, GateState, WhenClosed, WorkloadKind, gate::ReasonEntry, release::ReleasePhase,
+};
 
 /// A request as the API server sent it. `old` is `None` on create.
 #[derive(Clone, Copy, Debug)]

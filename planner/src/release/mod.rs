@@ -10,5 +10,10 @@ use observation::Observation;
 #[must_use]
 pub fn next(observation: &Observation) -> Decision {
     let _ = observation;
-    Decision { status: None, action: decision::Action::None, wake: None, close: Vec::new() }
+    Decision {
+        status: None,
+        action: decision::Action::None,
+        wake: None,
+        close: Vec::new(),
+    }
 }
