@@ -1,1 +1,35 @@
+//! What every Sluice program needs around its own work: flags, the configuration file, logs, metrics, a client that counts
+//! its requests, readiness, the TLS server, leadership, the heartbeat, and an orderly end.
+//!
+//! Decides: when this process may act as leader ([`lease`]), when a heartbeat counts as alive ([`heartbeat`]), when a connection is
+//! cut ([`serve`]), and what ends the process ([`drain`]).
+//! Leaves to others: everything about releases, gates and certificates. A program hands in its tasks, its router and its TLS configuration.
+//!
+//! Invariants: no task runs that nobody joins; no other machine's clock is compared with ours; an API error is never read as absence.
+//! I/O is in [`admin`], [`client`], [`config::load`], [`drain`], [`serve`] and the outer halves of [`lease`] and [`heartbeat`]; the
+//! inner halves are state machines that take the time as an argument.
 
+pub mod admin;
+pub mod args;
+pub mod client;
+pub mod config;
+pub mod drain;
+pub mod heartbeat;
+pub mod lease;
+pub mod logs;
+pub mod metrics;
+pub mod serve;
+
+/// The installation of the process-wide TLS provider; see [`crypto::install`].
+pub mod crypto {
+    /// Makes aws-lc-rs the provider of every TLS connection of this process. First thing in `main`; a second call changes nothing.
+    pub fn install() {
+        // an error only says that a provider is there already
+        if rustls::crypto::aws_lc_rs::default_provider()
+            .install_default()
+            .is_err()
+        {
+            tracing::trace!("a TLS provider was installed before");
+        }
+    }
+}

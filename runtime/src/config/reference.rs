@@ -1,0 +1,113 @@
+//! The documentation page of the configuration file, made from one table next to the types; a test compares the table with the types.
+
+use std::fmt::Write as _;
+
+/// Path, type, default, meaning.
+pub(super) const FIELDS: &[(&str, &str, &str, &str)] = &[
+    (
+        "prometheus.NAME.url",
+        "URL",
+        "required",
+        "Base address of a Prometheus server, without `/api/v1`. Probes and gates name it by NAME; `main` is the usual one.",
+    ),
+    (
+        "prometheus.NAME.timeout",
+        "duration",
+        "`10s`",
+        "Upper bound of one query, whatever the probe says.",
+    ),
+    (
+        "prometheus.NAME.bearerTokenFile",
+        "path",
+        "none",
+        "File with a bearer token for this server.",
+    ),
+    (
+        "probes.allowTargets",
+        "list",
+        "`[\"*.svc\", \"*.svc.cluster.local\"]`",
+        "What probes may ask, cluster-wide: host names, `*.` and a suffix, addresses, or networks such as `10.0.0.0/8`. Networks bound pod addresses; without any, every ordinary pod address is allowed. A list given here replaces the default one.",
+    ),
+    (
+        "probes.httpProxy",
+        "URL",
+        "none",
+        "Forward proxy for all http probes.",
+    ),
+    (
+        "probes.concurrency",
+        "1 to 65536",
+        "`256`",
+        "Samples in flight at once. A sample that gets no place in time is Unknown, never a failure of its target.",
+    ),
+    (
+        "webhook.url",
+        "https URL",
+        "none",
+        "Base address at which the API server calls the webhook, instead of the Service: for a webhook outside the cluster.",
+    ),
+    (
+        "webhook.service.name",
+        "name",
+        "`sluice-webhook`",
+        "The webhook's Service in Sluice's own namespace; its certificate is issued for it.",
+    ),
+    (
+        "webhook.service.port",
+        "1 to 65535",
+        "`443`",
+        "The Service's port.",
+    ),
+    (
+        "namespaces.off",
+        "list of names",
+        "`[kube-system, kube-node-lease, kube-public]`",
+        "Namespaces the webhook never sees, whatever their label says. Sluice's own namespace is always among them.",
+    ),
+];
+
+/// The page `docs/configuration.md`, whole.
+#[must_use]
+pub fn reference_markdown() -> String {
+    let mut page = String::from(
+        "# The configuration file\n\
+         \n\
+         <!-- Generated from runtime/src/config; change it there. -->\n\
+         \n\
+         One YAML file for an installation, given to every program with `--config FILE` (or `SLUICE_CONFIG`). Every field has a default, so an\n\
+         empty file is valid. A field nobody knows, a key given twice or a value that cannot work is an error with file, line and column; the\n\
+         program does not start.\n\
+         \n\
+         | field | type | default | meaning |\n\
+         |---|---|---|---|\n",
+    );
+    for (path, kind, default, meaning) in FIELDS {
+        // writing to a String cannot fail
+        let _ = writeln!(page, "| `{path}` | {kind} | {default} | {meaning} |");
+    }
+    page.push_str(
+        "\n\
+         ## Example\n\
+         \n\
+         ```yaml\n",
+    );
+    page.push_str(EXAMPLE);
+    page.push_str("```\n");
+    page
+}
+
+/// Reads back in a test.
+pub(super) const EXAMPLE: &str = "\
+prometheus:
+  main:
+    url: http://prometheus.monitoring.svc:9090
+    timeout: 5s
+    bearerTokenFile: /var/run/secrets/prometheus/token
+probes:
+  allowTargets: [\"*.svc\", \"*.svc.cluster.local\", status.example.com, 10.0.0.0/8]
+  concurrency: 512
+webhook:
+  service: {name: sluice-webhook, port: 443}
+namespaces:
+  off: [kube-system, kube-node-lease, kube-public, cluster-infra]
+";
