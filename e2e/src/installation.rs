@@ -1,0 +1,244 @@
+//! Sluice on a plane, installed as a user installs it: `sluice install` out of the manifests, then its own programs as their own ServiceAccounts.
+//!
+//! The programs run as processes beside the plane (its nodes are fake and run no images), reach the API server with ServiceAccount tokens
+//! and exactly the RBAC of the manifests, and the webhook is published by URL, as for any control plane outside the pod network.
+//! They learn of the plane what any installation is told: a configuration file with a proxy for probes and a Prometheus.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail};
+use tokio::process::Command;
+
+use crate::{
+    fetch,
+    plane::{self, Output, Plane, users::User},
+    process::{Launch, Process},
+};
+
+/// The namespace the manifests install into.
+pub const NAMESPACE: &str = "sluice-system";
+/// How long a program may take until it is ready.
+const READY: Duration = Duration::from_secs(30);
+
+/// Sluice's three programs on a plane. Everything started ends on drop.
+#[derive(Debug)]
+pub struct Installation {
+    programs: PathBuf,
+    webhook: Mutex<Option<Process>>,
+    controller: Mutex<Option<Process>>,
+    launches: [Launch; 2],
+    admin_ports: [u16; 2],
+}
+
+impl Installation {
+    /// Installs Sluice and starts webhook and controller; returns when both are ready and the webhook configurations are published.
+    ///
+    /// # Errors
+    /// With the command's own words, or the end of a program's log.
+    pub async fn install(plane: &Plane, prometheus: Option<&str>) -> anyhow::Result<Self> {
+        let programs = own_programs()?;
+        let [webhook_port, webhook_admin, controller_admin] = [free_port()?, free_port()?, free_port()?];
+        let config = plane.folder().join("sluice.yaml");
+        let sources = prometheus
+            .map(|url| format!("prometheus:\n  main: {{url: \"{url}\"}}\n"))
+            .unwrap_or_default();
+        let text = format!(
+            "{sources}probes:\n  httpProxy: \"{}\"\nwebhook:\n  url: \"https://127.0.0.1:{webhook_port}\"\n",
+            plane.proxy_url()
+        );
+        std::fs::write(&config, text).context("cannot write the configuration file")?;
+        run(plane, User::Admin, &programs, &["install", "--without-workloads", "--config", path(&config)?]).await?.ok()?;
+
+        let mut launches = Vec::new();
+        for (name, account, admin) in [
+            ("sluice-webhook", "sluice-webhook", webhook_admin),
+            ("sluice-controller", "sluice-controller", controller_admin),
+        ] {
+            let kubeconfig = plane.service_account_kubeconfig(NAMESPACE, account).await?;
+            let mut launch = Launch::new(name, &programs.join(name), &plane.log(name))
+                .args(["--kubeconfig", path(&kubeconfig)?, "--config", path(&config)?])
+                .args(["--admin-addr", &format!("127.0.0.1:{admin}"), "--log-format", "text"]);
+            if name == "sluice-webhook" {
+                launch = launch.args(["--listen", &format!("127.0.0.1:{webhook_port}")]);
+            }
+            launches.push(launch);
+        }
+        let launches: [Launch; 2] = launches.try_into().map_err(|_| anyhow::anyhow!("two programs, two launches"))?;
+        let installation = Self {
+            programs,
+            webhook: Mutex::new(None),
+            controller: Mutex::new(None),
+            launches,
+            admin_ports: [webhook_admin, controller_admin],
+        };
+        // the controller first: as leader it makes the certificate that the webhook waits for
+        installation.start_controller()?;
+        installation.start_webhook().await?;
+        installation.controller_ready().await?;
+        installation.published(plane).await?;
+        Ok(installation)
+    }
+
+    /// Starts the webhook and waits until it is ready.
+    ///
+    /// # Errors
+    /// With the end of its log.
+    pub async fn start_webhook(&self) -> anyhow::Result<()> {
+        *lock(&self.webhook) = Some(Process::start(&self.launches[0])?);
+        self.ready(&self.webhook, self.admin_ports[0]).await
+    }
+
+    /// Starts the controller; it is ready when it leads or waits to lead.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start_controller(&self) -> anyhow::Result<()> {
+        *lock(&self.controller) = Some(Process::start(&self.launches[1])?);
+        Ok(())
+    }
+
+    /// Waits until the controller is ready.
+    ///
+    /// # Errors
+    /// With the end of its log.
+    pub async fn controller_ready(&self) -> anyhow::Result<()> {
+        self.ready(&self.controller, self.admin_ports[1]).await
+    }
+
+    /// `kill -9` of the webhook.
+    pub fn kill_webhook(&self) {
+        lock(&self.webhook).take();
+    }
+
+    /// `kill -9` of the controller.
+    pub fn kill_controller(&self) {
+        lock(&self.controller).take();
+    }
+
+    /// The controller's process id, while it runs.
+    pub fn controller_pid(&self) -> Option<u32> {
+        lock(&self.controller).as_ref().map(Process::pid)
+    }
+
+    /// The webhook's process id, while it runs.
+    pub fn webhook_pid(&self) -> Option<u32> {
+        lock(&self.webhook).as_ref().map(Process::pid)
+    }
+
+    /// The metrics page of the controller.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn controller_metrics(&self) -> anyhow::Result<String> {
+        metrics(self.admin_ports[1]).await
+    }
+
+    /// The metrics page of the webhook.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn webhook_metrics(&self) -> anyhow::Result<String> {
+        metrics(self.admin_ports[0]).await
+    }
+
+    /// Runs the `sluice` command as `user`.
+    ///
+    /// # Errors
+    /// When it cannot be started; a refusal is an [`Output`].
+    pub async fn sluice(&self, plane: &Plane, user: User, arguments: &[&str]) -> anyhow::Result<Output> {
+        run(plane, user, &self.programs, arguments).await
+    }
+
+    /// The `sluice` program.
+    pub fn sluice_path(&self) -> PathBuf {
+        self.programs.join("sluice")
+    }
+
+    async fn ready(&self, process: &Mutex<Option<Process>>, port: u16) -> anyhow::Result<()> {
+        let until = Instant::now() + READY;
+        loop {
+            if let Ok(answer) = fetch::direct(([127, 0, 0, 1], port).into(), "/readyz").await
+                && answer.code == 200
+            {
+                return Ok(());
+            }
+            {
+                let process = lock(process);
+                let process = process.as_ref().context("it was not started")?;
+                if let Some(status) = process.status() {
+                    bail!("{} ended with {status}:\n{}", process.name(), process.log_tail(30));
+                }
+                if Instant::now() > until {
+                    bail!("{} is not ready after {READY:?}:\n{}", process.name(), process.log_tail(30));
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    async fn published(&self, plane: &Plane) -> anyhow::Result<()> {
+        let until = Instant::now() + READY;
+        loop {
+            let found = plane
+                .kubectl(
+                    User::Admin,
+                    [
+                        "get",
+                        "mutatingwebhookconfigurations,validatingwebhookconfigurations",
+                        "-l",
+                        "app.kubernetes.io/part-of=sluice",
+                        "-o",
+                        "name",
+                    ],
+                    None,
+                )
+                .await?
+                .ok()?;
+            if found.lines().count() >= 3 {
+                return Ok(());
+            }
+            if Instant::now() > until {
+                let log = lock(&self.controller).as_ref().map(|process| process.log_tail(30)).unwrap_or_default();
+                bail!("the webhook configurations are not published after {READY:?}; there are: {found}\n{log}");
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
+async fn metrics(port: u16) -> anyhow::Result<String> {
+    Ok(fetch::direct(([127, 0, 0, 1], port).into(), "/metrics").await?.text())
+}
+
+async fn run(plane: &Plane, user: User, programs: &Path, arguments: &[&str]) -> anyhow::Result<Output> {
+    let mut command = Command::new(programs.join("sluice"));
+    command.args(arguments).env("KUBECONFIG", plane.kubeconfig(user)).kill_on_drop(true);
+    plane::run(command, None).await
+}
+
+/// The folder of Sluice's programs: where the running test or demo was built to.
+fn own_programs() -> anyhow::Result<PathBuf> {
+    let own = std::env::current_exe().context("cannot tell where this program is")?;
+    let folder = own
+        .ancestors()
+        .skip(1)
+        .find(|folder| folder.join("sluice-webhook").is_file() && folder.join("sluice-controller").is_file())
+        .context("sluice-webhook and sluice-controller are not built: run `make build`")?;
+    Ok(folder.to_owned())
+}
+
+fn path(path: &Path) -> anyhow::Result<&str> {
+    path.to_str().context("a path that is not UTF-8")
+}
+
+fn free_port() -> anyhow::Result<u16> {
+    Ok(std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
+fn lock(process: &Mutex<Option<Process>>) -> MutexGuard<'_, Option<Process>> {
+    process.lock().unwrap_or_else(PoisonError::into_inner)
+}
