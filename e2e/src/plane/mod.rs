@@ -1,0 +1,496 @@
+//! One control plane: started, used, ended.
+//!
+//! Ready means: the API server says so, the controller manager has made the default ServiceAccount, the scheduler
+//! listens, every fake node is Ready and the data plane has seen all Services. Everything that answers for the plane
+//! inside this process (fake kubelet, data plane) runs on a runtime of the plane's own, so that a plane may be shared by
+//! tests of which each has a runtime; clients are made for the caller's runtime.
+
+mod access;
+mod components;
+mod folder;
+mod keep;
+mod kubectl;
+mod pki;
+mod ports;
+pub mod users;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use k8s_openapi::api::core::v1::ServiceAccount;
+use kube::{Api, Client};
+use tokio::runtime::Runtime;
+
+pub use components::Component;
+use components::{Layout, Ports};
+use folder::Folder;
+use keep::Evidence;
+pub use kubectl::{Output, run};
+use pki::Pki;
+use ports::Port;
+use users::User;
+
+use crate::audit::AuditLog;
+use crate::dataplane::DataPlane;
+use crate::node::{Kubelet, World};
+use crate::process::{Launch, Process};
+use crate::programs::Programs;
+use crate::prometheus::Prometheus;
+
+/// How a plane is made; `PlaneOptions::default()` is 12 nodes and nothing special.
+#[derive(Clone, Debug)]
+pub struct PlaneOptions {
+    pub nodes: usize,
+    /// Appended to the API server's command line.
+    pub apiserver_arguments: Vec<String>,
+}
+
+impl Default for PlaneOptions {
+    fn default() -> Self {
+        Self {
+            nodes: 12,
+            apiserver_arguments: Vec::new(),
+        }
+    }
+}
+
+/// A running control plane. Everything of it ends on drop; its folder is kept when a test panicked.
+#[derive(Debug)]
+pub struct Plane {
+    // dropped by hand, first
+    runtime: Option<Runtime>,
+    world: World,
+    dataplane: DataPlane,
+    kubelet: Kubelet,
+    processes: Mutex<BTreeMap<Component, Process>>,
+    launches: BTreeMap<Component, Launch>,
+    prometheus: tokio::sync::OnceCell<Prometheus>,
+    pki: Pki,
+    programs: Programs,
+    ports: Ports,
+    _claims: Vec<Port>,
+    namespaces: AtomicU32,
+    ready_after: Duration,
+    evidence: Arc<Evidence>,
+    folder: Folder,
+}
+
+impl Plane {
+    /// Builds the programs if needed, starts everything and waits until it is ready.
+    ///
+    /// # Errors
+    /// When something does not start; the message carries the end of the logs, and the folder is kept.
+    pub async fn start(options: PlaneOptions) -> anyhow::Result<Self> {
+        let programs = tokio::task::spawn_blocking(Programs::ready).await??;
+        let began = Instant::now();
+        let folder = Folder::create()?;
+        let pki = Pki::create(&folder.path().join("pki"))?;
+        components::write_audit_policy(folder.path())?;
+
+        let mut attempt = 0;
+        let (claims, ports, launches, processes) = loop {
+            attempt += 1;
+            let claims = (0..5)
+                .map(|_| Port::claim())
+                .collect::<anyhow::Result<Vec<_>>>()?;
+            let ports = Ports {
+                etcd: claims[0].number(),
+                etcd_peer: claims[1].number(),
+                apiserver: claims[2].number(),
+                controller_manager: claims[3].number(),
+                scheduler: claims[4].number(),
+            };
+            write_kubeconfigs(&folder, &pki, ports)?;
+            let apiserver_arguments = &options.apiserver_arguments;
+            let layout = Layout {
+                folder: folder.path(),
+                programs: &programs,
+                pki: &pki,
+                ports,
+                apiserver_arguments,
+            };
+            let launches: BTreeMap<_, _> = Component::ALL
+                .into_iter()
+                .map(|c| (c, layout.launch(c)))
+                .collect();
+            match start_components(&folder, &launches, ports).await {
+                Ok(processes) => break (claims, ports, launches, processes),
+                Err(error) => {
+                    let clash = launches.values().any(|launch| {
+                        std::fs::read_to_string(launch.log())
+                            .is_ok_and(|log| log.contains("address already in use"))
+                    });
+                    if !clash || attempt == 5 {
+                        Folder::keep(folder.path());
+                        return Err(error.context(format!(
+                            "no control plane; logs in {}",
+                            folder.path().display()
+                        )));
+                    }
+                    for launch in launches.values() {
+                        let _ = std::fs::remove_file(launch.log());
+                    }
+                    std::fs::remove_dir_all(folder.path().join("etcd"))?;
+                    std::fs::create_dir(folder.path().join("etcd"))?;
+                }
+            }
+        };
+
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("plane")
+            .enable_all()
+            .build()
+            .context("cannot make the plane's runtime")?;
+        let world = World::default();
+        let cluster = populate(folder.path().to_owned(), world.clone(), options.nodes);
+        let evidence = Arc::new(Evidence {
+            folder: folder.path().to_owned(),
+            kubectl: programs.kubectl.clone(),
+            kubeconfig: kubeconfig_path(folder.path(), User::Admin),
+            taken: AtomicBool::new(false),
+        });
+        let (dataplane, kubelet) = match runtime
+            .spawn(cluster)
+            .await
+            .map_err(anyhow::Error::new)
+            .flatten()
+        {
+            Ok(running) => running,
+            Err(error) => {
+                evidence.take("it did not become ready");
+                drop(processes);
+                runtime.shutdown_background();
+                return Err(error.context(format!(
+                    "no control plane; logs in {}",
+                    folder.path().display()
+                )));
+            }
+        };
+        keep::watch(Arc::downgrade(&evidence));
+        let ready_after = began.elapsed();
+        eprintln!(
+            "plane ready after {:.1} s: {}",
+            ready_after.as_secs_f32(),
+            folder.path().display()
+        );
+        Ok(Self {
+            runtime: Some(runtime),
+            world,
+            dataplane,
+            kubelet,
+            processes: Mutex::new(processes),
+            launches,
+            prometheus: tokio::sync::OnceCell::new(),
+            pki,
+            programs,
+            ports,
+            _claims: claims,
+            namespaces: AtomicU32::new(0),
+            ready_after,
+            evidence,
+            folder,
+        })
+    }
+
+    /// From the first process started to ready; building the programs is not in it.
+    pub fn ready_after(&self) -> Duration {
+        self.ready_after
+    }
+
+    /// The switches of the fake nodes and pods.
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// How pods and Services are reached over HTTP.
+    pub fn dataplane(&self) -> &DataPlane {
+        &self.dataplane
+    }
+
+    /// Registers further nodes; returns their names.
+    ///
+    /// # Errors
+    /// When the API server refuses one.
+    pub async fn register_nodes(&self, count: usize) -> anyhow::Result<Vec<String>> {
+        let runtime = self.runtime.as_ref().context("the plane is ending")?;
+        let kubelet = self.kubelet.clone();
+        runtime
+            .spawn(async move { kubelet.register(count).await })
+            .await?
+    }
+
+    /// The forward proxy to set in a prober: `http://127.0.0.1:PORT`.
+    pub fn proxy_url(&self) -> String {
+        format!("http://{}", self.dataplane.proxy())
+    }
+
+    /// The API server's address.
+    pub fn server(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.ports.apiserver))
+    }
+
+    /// The real Prometheus, scraping every pod once a second; started with the first call.
+    ///
+    /// # Errors
+    /// When it cannot be built or started.
+    pub async fn prometheus(&self) -> anyhow::Result<&Prometheus> {
+        let start = || Prometheus::start(self.folder.path(), self.dataplane.federate());
+        self.prometheus.get_or_try_init(start).await
+    }
+
+    /// The audit log of the API server.
+    pub fn audit(&self) -> AuditLog {
+        AuditLog::new(&self.folder.path().join("log/audit.json"))
+    }
+
+    /// Removed on drop, unless kept.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Where a further program on this plane should log, so that its log is kept with the others.
+    pub fn log(&self, name: &str) -> PathBuf {
+        self.folder.path().join("log").join(format!("{name}.log"))
+    }
+
+    /// Dumps the objects and keeps the folder, now; its path is printed.
+    pub fn keep(&self) {
+        self.evidence.take("as told");
+    }
+
+    /// Kills a component (SIGKILL: the API server would drain for a minute). It stays down until started.
+    pub fn stop(&self, component: Component) {
+        self.processes().remove(&component);
+    }
+
+    /// Starts a component that was stopped, or has died, with the same command line; does not wait for it.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start_component(&self, component: Component) -> anyhow::Result<()> {
+        let mut processes = self.processes();
+        processes.remove(&component);
+        let launch = self
+            .launches
+            .get(&component)
+            .context("every component has a command line")?;
+        processes.insert(component, Process::start(launch)?);
+        Ok(())
+    }
+
+    /// Kills and starts a component and waits until it listens again.
+    ///
+    /// # Errors
+    /// When it does not come back within 30 s.
+    pub async fn restart(&self, component: Component) -> anyhow::Result<()> {
+        self.stop(component);
+        self.start_component(component)?;
+        wait_for_port(component.name(), self.ports.of(component)).await
+    }
+
+    /// Kills and starts the controller manager.
+    ///
+    /// # Errors
+    /// As [`Plane::restart`].
+    pub async fn restart_controller_manager(&self) -> anyhow::Result<()> {
+        self.restart(Component::ControllerManager).await
+    }
+
+    /// Stops a component from running without ending it (SIGSTOP): connections hang.
+    ///
+    /// # Errors
+    /// When it is not running.
+    pub fn pause(&self, component: Component) -> anyhow::Result<()> {
+        self.with_process(component, Process::pause)
+    }
+
+    /// Lets a paused component run on.
+    ///
+    /// # Errors
+    /// When it is not running.
+    pub fn resume(&self, component: Component) -> anyhow::Result<()> {
+        self.with_process(component, Process::resume)
+    }
+
+    /// The process ids of everything that runs for this plane.
+    pub fn pids(&self) -> Vec<u32> {
+        let components = self
+            .processes()
+            .values()
+            .map(Process::pid)
+            .collect::<Vec<_>>();
+        components
+            .into_iter()
+            .chain(self.prometheus.get().map(Prometheus::pid))
+            .collect()
+    }
+
+    fn with_process(
+        &self,
+        component: Component,
+        act: impl Fn(&Process) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        match self.processes().get(&component) {
+            Some(process) => act(process),
+            None => bail!("{} is not running", component.name()),
+        }
+    }
+
+    fn processes(&self) -> MutexGuard<'_, BTreeMap<Component, Process>> {
+        self.processes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Plane {
+    fn drop(&mut self) {
+        if std::env::var_os("SLUICE_KEEP").is_some() {
+            self.evidence.take("SLUICE_KEEP is set");
+        }
+        if let Some(runtime) = self.runtime.take() {
+            // not a plain drop: that would block, which an async test may not
+            runtime.shutdown_background();
+        }
+        // before the folder goes: etcd still writes into it
+        self.processes().clear();
+        self.prometheus.take();
+    }
+}
+
+fn kubeconfig_path(folder: &Path, user: User) -> PathBuf {
+    folder.join("kubeconfig").join(user.file())
+}
+
+fn write_kubeconfigs(folder: &Folder, pki: &Pki, ports: Ports) -> anyhow::Result<()> {
+    let server = format!("https://127.0.0.1:{}", ports.apiserver);
+    for user in User::ALL {
+        pki::write(
+            &kubeconfig_path(folder.path(), user),
+            &pki.kubeconfig(user, &server).to_string(),
+        )?;
+    }
+    Ok(())
+}
+
+/// What runs inside this process: data plane, kubelet, nodes. Runs on the plane's runtime and leaves its tasks there.
+async fn populate(
+    folder: PathBuf,
+    world: World,
+    nodes: usize,
+) -> anyhow::Result<(DataPlane, Kubelet)> {
+    let admin = client_from(&kubeconfig_path(&folder, User::Admin)).await?;
+    access::bootstrap(&admin).await?;
+    let kube_proxy = client_from(&kubeconfig_path(&folder, User::KubeProxy)).await?;
+    let dataplane = DataPlane::start(kube_proxy, world.clone()).await?;
+    let client = client_from(&kubeconfig_path(&folder, User::Kubelet)).await?;
+    let pki = folder.join("pki");
+    let kubelet = Kubelet::start(
+        client,
+        world,
+        &pki.join("kubelet-server.crt"),
+        &pki.join("kubelet-server.key"),
+    )
+    .await?;
+    kubelet.register(nodes).await?;
+    let accounts: Api<ServiceAccount> = Api::default_namespaced(admin);
+    wait_for("the default ServiceAccount", || async {
+        Ok(accounts.get_opt("default").await?)
+    })
+    .await?;
+    Ok((dataplane, kubelet))
+}
+
+async fn start_components(
+    folder: &Folder,
+    launches: &BTreeMap<Component, Launch>,
+    ports: Ports,
+) -> anyhow::Result<BTreeMap<Component, Process>> {
+    let mut processes = BTreeMap::new();
+    let mut begin = |component: Component| -> anyhow::Result<()> {
+        processes.insert(component, Process::start(&launches[&component])?);
+        Ok(())
+    };
+    begin(Component::Etcd)?;
+    wait_for_port("etcd", ports.etcd)
+        .await
+        .with_context(|| launch_tail(&launches[&Component::Etcd]))?;
+    begin(Component::ApiServer)?;
+    let admin = client_from(&kubeconfig_path(folder.path(), User::Admin)).await?;
+    wait_for("kube-apiserver", || async {
+        let request = http::Request::get("/readyz").body(Vec::new())?;
+        Ok(admin.request_text(request).await.ok())
+    })
+    .await
+    .with_context(|| launch_tail(&launches[&Component::ApiServer]))?;
+    // not earlier: both end themselves when their roles are not there yet
+    begin(Component::ControllerManager)?;
+    begin(Component::Scheduler)?;
+    for component in [Component::ControllerManager, Component::Scheduler] {
+        let ended = processes[&component].ended();
+        tokio::select! {
+            listens = wait_for_port(component.name(), ports.of(component)) => {
+                listens.with_context(|| launch_tail(&launches[&component]))?;
+            }
+            status = ended => bail!("{} ended with {status}\n{}", component.name(), launch_tail(&launches[&component])),
+        }
+    }
+    Ok(processes)
+}
+
+fn launch_tail(launch: &Launch) -> String {
+    let text = std::fs::read_to_string(launch.log()).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    format!(
+        "{}:\n{}",
+        launch.log().display(),
+        lines[lines.len().saturating_sub(8)..].join("\n")
+    )
+}
+
+pub(super) async fn client_from(kubeconfig: &Path) -> anyhow::Result<Client> {
+    let file = kube::config::Kubeconfig::read_from(kubeconfig)?;
+    let config =
+        kube::Config::from_custom_kubeconfig(file, &kube::config::KubeConfigOptions::default())
+            .await?;
+    Ok(Client::try_from(config)?)
+}
+
+async fn wait_for_port(name: &str, port: u16) -> anyhow::Result<()> {
+    wait_for(name, || async move {
+        Ok(tokio::net::TcpStream::connect(("127.0.0.1", port))
+            .await
+            .ok())
+    })
+    .await
+    .map(drop)
+}
+
+/// Asks again and again, for at most 30 s, until there is an answer.
+///
+/// # Errors
+/// The last error of `ask`, or that there was no answer in time.
+pub async fn wait_for<T, F>(what: &str, mut ask: impl FnMut() -> F) -> anyhow::Result<T>
+where
+    F: Future<Output = anyhow::Result<Option<T>>>,
+{
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let answer = tokio::time::timeout_at(deadline.into(), ask()).await;
+        match answer {
+            Ok(Ok(Some(value))) => return Ok(value),
+            Ok(Err(error)) if Instant::now() > deadline => {
+                return Err(error.context(format!("waiting for {what}")));
+            }
+            Err(_) => bail!("{what}: not there after 30 s"),
+            Ok(_) if Instant::now() > deadline => bail!("{what}: not there after 30 s"),
+            Ok(_) => tokio::time::sleep(Duration::from_millis(25)).await,
+        }
+    }
+}
