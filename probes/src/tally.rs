@@ -145,7 +145,7 @@ impl Tally {
             started: sample.map(|(started, _)| started.wall),
             at: sample.map(|(_, ended)| ended.wall),
             age: sample.map(|(_, ended)| now.since(&ended)),
-            first_bad: self.first_bad,
+            first_bad: self.first_bad.filter(|_| !stale),
             detected: (verdict == Verdict::Fail)
                 .then_some(self.detected)
                 .flatten(),

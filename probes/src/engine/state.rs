@@ -20,6 +20,7 @@ use crate::{
     run::{DesiredRuns, PodTarget, Run, RunId, Targets},
     sample::{Plan, Prober},
     tally::{Patience, Tally},
+    validate::SHORTEST_INTERVAL,
 };
 
 /// Between the first samples of two targets that are new at once: 10,000 of them take ten seconds, a few take no time.
@@ -150,7 +151,7 @@ impl State {
     }
 
     fn insert(&mut self, id: Arc<RunId>, run: Run, prober: &Prober, now: Moment, new: &mut u32) {
-        let patience = Patience::of(run.rule, run.interval, run.timeout);
+        let patience = Patience::of(run.rule, interval(&run), run.timeout);
         let targets = match &run.targets {
             Targets::Pods(pods) => {
                 let mut known = HashSet::new();
@@ -209,12 +210,12 @@ impl State {
             key,
             TargetEntry {
                 run: Arc::clone(id),
-                phase: schedule::phase((&id.probe, &id.context, &name), run.interval),
+                phase: schedule::phase((&id.probe, &id.context, &name), interval(run)),
                 name,
                 address,
                 idle,
                 plan: Arc::new(plan),
-                interval: run.interval,
+                interval: interval(run),
                 timeout: run.timeout,
                 tally: Tally::default(),
                 due: None,
@@ -223,7 +224,7 @@ impl State {
             },
         );
         if idle.is_none() {
-            self.first_sample(key, run.interval, now, new);
+            self.first_sample(key, interval(run), now, new);
         }
         key
     }
@@ -297,7 +298,7 @@ impl State {
                 wakes
             });
             if wakes {
-                self.first_sample(key, run.interval, now, new);
+                self.first_sample(key, interval(&run), now, new);
             }
         }
         for key in staying.into_values() {
@@ -461,6 +462,11 @@ impl State {
             ..self.counts.clone()
         }
     }
+}
+
+/// The run's interval; one that validation refuses must not make the loop spin.
+fn interval(run: &Run) -> Duration {
+    run.interval.max(SHORTEST_INTERVAL)
 }
 
 fn only_pods_differ(old: &Run, new: &Run) -> bool {

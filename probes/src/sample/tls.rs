@@ -18,6 +18,18 @@ impl Tls {
     }
 }
 
+#[cfg(test)]
+impl Tls {
+    /// Trusts this certificate and no other.
+    pub(super) fn trusting(certificate: rustls_pki_types::CertificateDer<'static>) -> Self {
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate).unwrap();
+        Self {
+            config: trusting(roots).into(),
+        }
+    }
+}
+
 fn load() -> Result<Arc<ClientConfig>, String> {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
@@ -33,6 +45,10 @@ fn load() -> Result<Arc<ClientConfig>, String> {
             "this machine has no trusted certificate authorities{why}"
         ));
     }
+    trusting(roots)
+}
+
+fn trusting(roots: RootCertStore) -> Result<Arc<ClientConfig>, String> {
     let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?

@@ -181,11 +181,12 @@ impl Transport {
         for address in allowed {
             match TcpStream::connect(address).await {
                 Ok(stream) => return Ok(no_delay(stream)),
+                // one address that answered "no" outweighs another that cannot be reached from here
                 Err(error) if is_local(&error) => {
-                    failure = Failure::Prober(
-                        Blindness::Local,
-                        format!("cannot connect from here: {error}"),
-                    );
+                    if matches!(failure, Failure::Prober(..)) {
+                        let saw = format!("cannot connect from here: {error}");
+                        failure = Failure::Prober(Blindness::Local, saw);
+                    }
                 }
                 Err(error) => failure = Failure::Target(refused(&error)),
             }
@@ -453,6 +454,8 @@ fn broke_off(error: &hyper::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
 
     #[test]
@@ -493,6 +496,89 @@ mod tests {
                 local,
                 "{errno}"
             );
+        }
+    }
+
+    /// A TLS server that answers one request per connection, and its certificate.
+    async fn tls_server() -> (SocketAddr, rustls_pki_types::CertificateDer<'static>) {
+        let made = rcgen::generate_simple_self_signed(["checkout.shop.svc".to_owned()]).unwrap();
+        let key =
+            rustls_pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        let certificate = made.cert.der().clone();
+        let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.clone()], key)
+            .unwrap();
+        let acceptor = tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(config));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let acceptor = acceptor.clone();
+                tokio::spawn(async move {
+                    let mut stream = acceptor.accept(stream).await?;
+                    let mut head = [0u8; 2048];
+                    let _ = stream.read(&mut head).await?;
+                    stream
+                        .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+                        .await?;
+                    stream.shutdown().await
+                });
+            }
+        });
+        (address, certificate)
+    }
+
+    /// A proxy that opens every tunnel to `upstream`.
+    async fn tunnels_to(upstream: SocketAddr) -> SocketAddr {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                let mut head = [0u8; 2048];
+                let _ = client.read(&mut head).await.unwrap();
+                let mut target = TcpStream::connect(upstream).await.unwrap();
+                client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut client, &mut target).await;
+            }
+        });
+        address
+    }
+
+    #[tokio::test]
+    async fn https_verifies_the_name_and_the_issuer() {
+        let (server, certificate) = tls_server().await;
+        let proxy = tunnels_to(server).await;
+        let (_, stranger) = tls_server().await;
+        for (name, host, trusted, passes) in [
+            ("good", "checkout.shop.svc", &certificate, true),
+            ("other name", "billing.shop.svc", &certificate, false),
+            ("other issuer", "checkout.shop.svc", &stranger, false),
+        ] {
+            let transport = Transport {
+                proxy: Some((proxy.ip().to_string(), proxy.port())),
+                allow: TargetAllowList::default(),
+                tls: Tls::trusting(trusted.clone()),
+            };
+            let destination = Destination {
+                https: true,
+                host: host.to_owned(),
+                port: 443,
+                authority: host.to_owned(),
+                path: PathAndQuery::from_static("/"),
+                admitted: Admitted::Matched,
+            };
+            let asked = transport.ask(&destination, &Progress::default()).await;
+            match asked {
+                Ok(reply) => assert!(passes && reply.body == b"ok", "{name}"),
+                Err(Failure::Target(saw)) => {
+                    assert!(!passes && saw.contains("certificate"), "{name}: {saw}");
+                }
+                Err(Failure::Prober(_, saw)) => panic!("{name}: {saw}"),
+            }
         }
     }
 }
