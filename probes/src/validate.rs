@@ -297,3 +297,251 @@ fn prometheus_problems(problems: &mut Problems, check: &PrometheusCheck, rules: 
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn rules() -> TargetRules {
+        TargetRules {
+            allow: TargetAllowList::default(),
+            sources: Some(BTreeSet::from(["main".to_owned()])),
+        }
+    }
+
+    fn problems(spec: Value) -> Vec<String> {
+        let spec: ProbeSpec = serde_json::from_value(spec).unwrap();
+        let problems = validate(&spec, &rules());
+        problems.iter().map(ToString::to_string).collect()
+    }
+
+    /// `base` with `with` laid over it; `null` takes a field away.
+    fn merged(mut base: Value, with: &Value) -> Value {
+        match (base.as_object_mut(), with.as_object()) {
+            (Some(fields), Some(with)) => {
+                for (name, value) in with {
+                    let old = fields.remove(name).unwrap_or(Value::Null);
+                    if !value.is_null() {
+                        fields.insert(name.clone(), merged(old, value));
+                    }
+                }
+                base
+            }
+            _ => with.clone(),
+        }
+    }
+
+    fn pods() -> Value {
+        json!({"http": {"target": {"pods": "Canary", "port": 8080, "path": "/ready"}, "expect": {"within": "300ms"}}})
+    }
+
+    fn url(url: &str) -> Value {
+        json!({"http": {"target": {"url": url}}})
+    }
+
+    fn query() -> Value {
+        json!({"prometheus": {"query": "e{h=\"{{canaryHash}}\"}", "condition": "< 0.01"}})
+    }
+
+    #[test]
+    fn what_can_work_has_no_problems() {
+        for spec in [
+            pods(),
+            query(),
+            url("http://checkout.shop.svc/ready?deep=1"),
+            url("https://checkout.shop.svc.cluster.local:8443"),
+            merged(
+                pods(),
+                &json!({"interval": "100ms", "timeout": "100ms", "http": {"expect": {"within": "50ms"}}}),
+            ),
+            merged(pods(), &json!({"interval": "1h", "timeout": "1h"})),
+            merged(
+                pods(),
+                &json!({"http": {"target": {"path": null}, "expect": null}}),
+            ),
+        ] {
+            assert_eq!(problems(spec.clone()), Vec::<String>::new(), "{spec}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_work_is_named_with_its_path_and_what_would_pass() {
+        for (spec, expected) in [
+            (
+                json!({}),
+                "spec: no check; passes: exactly one of http and prometheus",
+            ),
+            (
+                merged(pods(), &query()),
+                "spec: http and prometheus; passes: exactly one",
+            ),
+            (
+                url("checkout.shop.svc/ready"),
+                "spec.http.target.url: `checkout.shop.svc/ready`: relative URL without a base; passes: an absolute http or https URL",
+            ),
+            (
+                url("http:///ready"),
+                "spec.http.target.url: `http:///ready`: no host",
+            ),
+            (
+                url("http://"),
+                "spec.http.target.url: `http://`: empty host",
+            ),
+            (url("http:ready"), "`http:ready`: no host"),
+            (
+                url("ftp://checkout.shop.svc/"),
+                "scheme ftp; passes: an absolute http or https",
+            ),
+            (
+                url("http://u:secret@checkout.shop.svc/"),
+                "user or password in the URL of checkout.shop.svc; passes: a URL without credentials",
+            ),
+            (
+                url("http://checkout.shop.svc:0/"),
+                "port 0; passes: a port from 1 to 65535",
+            ),
+            (
+                url("http://checkout.shop.svc:99999/"),
+                "invalid port number",
+            ),
+            (
+                url("http://example.com/"),
+                "host example.com is not an allowed probe target; passes: a host among *.svc, *.svc.cluster.local",
+            ),
+            (
+                url("http://169.254.169.254/latest"),
+                "host 169.254.169.254 is not an allowed",
+            ),
+            (
+                merged(
+                    url("http://a.b.svc/"),
+                    &json!({"http": {"target": {"path": "/x"}}}),
+                ),
+                "spec.http.target.path: set beside url",
+            ),
+            (
+                merged(
+                    url("http://a.b.svc/"),
+                    &json!({"http": {"target": {"pods": "All"}}}),
+                ),
+                "spec.http.target: url and pods",
+            ),
+            (
+                json!({"http": {"target": {}}}),
+                "spec.http.target: neither url nor pods; passes: either url, or pods with port",
+            ),
+            (
+                merged(pods(), &json!({"http": {"target": {"port": null}}})),
+                "spec.http.target.port: absent; passes: 1 to 65535",
+            ),
+            (
+                merged(pods(), &json!({"http": {"target": {"path": "ready"}}})),
+                "spec.http.target.path: `ready`; passes: a path that starts with /",
+            ),
+            (
+                merged(pods(), &json!({"http": {"target": {"path": "/a b"}}})),
+                "spec.http.target.path: `/a b`",
+            ),
+            (
+                merged(pods(), &json!({"http": {"expect": {"status": []}}})),
+                "spec.http.expect.status: empty",
+            ),
+            (
+                merged(pods(), &json!({"http": {"expect": {"status": [200, 99]}}})),
+                "spec.http.expect.status[1]: 99; passes: 100 to 599",
+            ),
+            (
+                merged(pods(), &json!({"http": {"expect": {"bodyContains": ""}}})),
+                "spec.http.expect.bodyContains: empty",
+            ),
+            (
+                merged(pods(), &json!({"http": {"expect": {"within": "1s"}}})),
+                "spec.http.expect.within: 1s; passes: above 0s, shorter than spec.timeout",
+            ),
+            (
+                merged(pods(), &json!({"http": {"expect": {"within": "0s"}}})),
+                "spec.http.expect.within: 0s",
+            ),
+            (
+                merged(query(), &json!({"interval": "99ms", "timeout": "50ms"})),
+                "spec.interval: 99ms; passes: 100ms to 1h",
+            ),
+            (
+                merged(query(), &json!({"interval": "61m"})),
+                "spec.interval: 1h1m; passes: 100ms to 1h",
+            ),
+            (
+                merged(query(), &json!({"timeout": "6s"})),
+                "spec.timeout: 6s; passes: at most the interval, 5s",
+            ),
+            (
+                merged(query(), &json!({"timeout": "0"})),
+                "spec.timeout: 0s; passes: above 0s",
+            ),
+            (
+                merged(query(), &json!({"verdict": {"failAfter": 0}})),
+                "spec.verdict.failAfter: 0; passes: 1 to 100",
+            ),
+            (
+                merged(query(), &json!({"verdict": {"passAfter": 101}})),
+                "spec.verdict.passAfter: 101",
+            ),
+            (
+                merged(query(), &json!({"triggers": []})),
+                "spec.triggers: empty",
+            ),
+            (
+                merged(query(), &json!({"triggers": ["Release", "Release"]})),
+                "spec.triggers: a trigger twice",
+            ),
+            (
+                merged(query(), &json!({"prometheus": {"source": "other"}})),
+                "spec.prometheus.source: `other`; passes: a Prometheus of the configuration file: main",
+            ),
+            (
+                merged(query(), &json!({"prometheus": {"query": " "}})),
+                "spec.prometheus.query: empty",
+            ),
+            (
+                merged(query(), &json!({"prometheus": {"query": "{{hash}}"}})),
+                "spec.prometheus.query: unknown placeholder {{hash}}; passes: {{canaryHash}} or {{stableHash}}",
+            ),
+            (
+                merged(query(), &json!({"prometheus": {"query": "{{canaryHash"}})),
+                "spec.prometheus.query: placeholder without an end",
+            ),
+            (
+                merged(query(), &json!({"prometheus": {"condition": "below 1"}})),
+                "spec.prometheus.condition: `below 1`; passes: one of <, <=, >, >=, ==, !=",
+            ),
+        ] {
+            let found = problems(spec.clone());
+            assert_eq!(found.len(), 1, "{spec}: {found:?}");
+            assert!(found[0].contains(expected), "{spec}: {}", found[0]);
+            assert!(!found[0].contains("secret"), "{}", found[0]);
+        }
+    }
+
+    #[test]
+    fn all_problems_are_named_at_once() {
+        let spec = merged(
+            pods(),
+            &json!({"interval": "1ms", "http": {"target": {"port": null, "path": "x"}}}),
+        );
+        let paths: Vec<String> = problems(spec);
+        assert_eq!(paths.len(), 4, "{paths:?}");
+    }
+
+    #[test]
+    fn offline_an_unknown_source_is_nobodys_fault() {
+        let spec = merged(query(), &json!({"prometheus": {"source": "other"}}));
+        let spec: ProbeSpec = serde_json::from_value(spec).unwrap();
+        let rules = TargetRules {
+            sources: None,
+            ..rules()
+        };
+        assert_eq!(validate(&spec, &rules), []);
+    }
+}

@@ -27,22 +27,37 @@ async fn a_hard_failure_flips_in_exactly_three_samples() {
     let server = Server::start(ok()).await;
     let running = Running::start(options());
     let run = id("hard");
-    running
-        .engine
-        .apply(vec![url_run("hard", &server.url("/"))].into());
+    running.engine.apply(
+        vec![Run {
+            interval: Duration::from_secs(3600),
+            ..url_run("hard", &server.url("/"))
+        }]
+        .into(),
+    );
     running.verdict(&run, Verdict::Pass).await;
     server.answers(broken());
-    let failing = running.verdict(&run, Verdict::Fail).await;
-    assert_eq!(running.engine.counts().bad, 3);
+    let mut first_bad = None;
+    for (sample, verdict) in [(1, Verdict::Pass), (2, Verdict::Pass), (3, Verdict::Fail)] {
+        running.engine.trigger(&run);
+        running
+            .when("the sample", || running.engine.counts().bad == sample)
+            .await;
+        let answer = running.engine.answer(&run);
+        assert_eq!(answer.verdict, verdict, "after {sample}: {answer:?}");
+        assert_eq!(
+            *first_bad.get_or_insert(answer.first_bad),
+            answer.first_bad,
+            "the first bad sample is the first"
+        );
+        assert_eq!(answer.detected.is_some(), sample == 3);
+    }
+    let message = running.engine.answer(&run).message;
     assert!(
-        failing.message.contains("status 500") && failing.message.contains("boom"),
-        "{}",
-        failing.message
+        message.contains("status 500") && message.contains("boom"),
+        "{message}"
     );
-    let (first_bad, detected) = (failing.first_bad.unwrap(), failing.detected.unwrap());
-    // two intervals lie between the first and the third sample
-    assert!(detected.duration_since(first_bad) >= jiff::SignedDuration::from_millis(150));
     server.answers(ok());
+    running.engine.trigger(&run);
     let passing = running.verdict(&run, Verdict::Pass).await;
     assert_eq!((passing.first_bad, passing.detected), (None, None));
 }
@@ -331,11 +346,6 @@ fn a_standstill_of_the_prober_blames_nobody() {
                 Verdict::Unknown,
                 "stale proof after a standstill: {answer:?}"
             );
-            assert!(
-                !running.engine.pulse().is_healthy(Moment::now())
-                    || round == 0
-                    || running.engine.pulse().lag < Duration::from_secs(1)
-            );
             running
                 .until(&id("still"), |answer| {
                     assert_ne!(answer.verdict, Verdict::Fail, "{}", answer.message);
@@ -355,7 +365,7 @@ async fn a_pass_closes_by_itself_when_nobody_probes_any_more() {
     let mut running = Running::start(options());
     let run = Run {
         interval: Duration::from_secs(5),
-        timeout: Duration::from_secs(1),
+        timeout: Duration::from_secs(5),
         ..url_run("alone", &server.url("/"))
     };
     running.engine.apply(vec![run].into());
@@ -373,11 +383,11 @@ async fn a_pass_closes_by_itself_when_nobody_probes_any_more() {
     assert_eq!(answer.verdict, Verdict::Pass, "{answer:?}");
     assert!(answer.age.unwrap() >= Duration::from_secs(10));
     assert!(!running.engine.pulse().is_healthy(Moment::now()));
-    tokio::time::advance(Duration::from_secs(1)).await;
+    tokio::time::advance(Duration::from_secs(5)).await;
     let answer = running.engine.answer(&id("alone"));
     assert_eq!(answer.verdict, Verdict::Unknown);
     assert!(
-        answer.message.contains("stale: last proved 11 s ago"),
+        answer.message.contains("stale: last proved 15 s ago"),
         "{}",
         answer.message
     );
