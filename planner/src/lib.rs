@@ -19,6 +19,7 @@ pub mod gate;
 mod patch;
 pub mod problem;
 pub mod release;
+pub mod selection;
 pub mod share;
 pub mod steps;
 pub mod template;

@@ -1,9 +1,42 @@
 //! What the webhooks answer to a create or update of a Deployment, from the two objects and from facts in memory.
+//!
+//! [`mutate`] holds a release at zero and keeps what a release under way has set; it never refuses. [`validate`] is the judge of the final object. Both are
+//! pure functions of the request and of [`Facts`], because the API server may ask twice, ask several replicas, and drop the result.
+//!
+//! What was under way is read from the old object only: the annotations of a foreign request may come from anywhere, such as the copies that
+//! `kubectl rollout undo` brings back.
+//!
+//! Left to the caller: who is never judged (controlled and deleted objects, our own identity), the namespace's mode, and every rule about manifests.
+//!
+//! Only Deployments are held. One with `strategy: Recreate` is held at zero and then released as a whole, which is what its user chose. A workload that is
+//! being created has nothing to step away from: its gates are asked, and it is held only by a gate with `whenClosed: Hold`.
+
+mod change;
+mod mutate;
+pub(crate) mod originals;
+mod refusal;
+mod validate;
 
 use serde_json::Value;
 use sluice_api::{
     Finding, GateState, WhenClosed, WorkloadKind, gate::ReasonEntry, release::ReleasePhase,
 };
+
+use crate::deployment::DeploymentError;
+
+use change::Change;
+use mutate::Wanted;
+
+/// Why a request cannot be answered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AdmissionError {
+    /// The object as it was is not what it says it is.
+    #[error("the stored object cannot be read")]
+    Old(#[source] DeploymentError),
+    /// The object as it shall be is not what it says it is.
+    #[error("the object cannot be read")]
+    New(#[source] DeploymentError),
+}
 
 /// A request as the API server sent it. `old` is `None` on create.
 #[derive(Clone, Copy, Debug)]
@@ -74,4 +107,24 @@ pub struct Answer {
     pub findings: Vec<Finding>,
     /// Whether the request starts a release: the one side note the webhook may leave.
     pub starts_release: bool,
+}
+
+/// Turns a foreign request into what may be stored: holds a release at zero, keeps the fields of a release under way, records what the user changed in
+/// them, and puts our annotations back to what they were.
+///
+/// Applied to its own outcome it asks for nothing more.
+///
+/// # Errors
+/// When one of the objects cannot be read; nothing is decided then.
+pub fn mutate(request: &Request, facts: &Facts) -> Result<Mutation, AdmissionError> {
+    let change = Change::of(request)?;
+    Ok(Wanted::of(&change, facts).operations(&change))
+}
+
+/// Judges the final object of a request, as it would be stored.
+///
+/// Total: an object that cannot be read is a finding that refuses. On dry-run nothing here refuses.
+#[must_use]
+pub fn validate(request: &Request, facts: &Facts) -> Answer {
+    validate::validate(request, facts)
 }
