@@ -66,7 +66,7 @@ impl Condition {
     /// they are what PromQL makes of a quotient without a divisor.
     #[must_use]
     pub fn holds(&self, value: f64) -> Option<bool> {
-        value.is_finite().then(|| match self.comparison {
+        value.is_finite().then_some(match self.comparison {
             Comparison::Less => value < self.number,
             Comparison::AtMost => value <= self.number,
             Comparison::Greater => value > self.number,

@@ -360,7 +360,7 @@ mod tests {
             pass_after in 1u32..5,
         ) {
             let mut row = Row::new(fail_after, pass_after);
-            for (at, kind) in samples.chars().enumerate() {
+            for (at, kind) in samples.char_indices() {
                 let verdict = row.sample(kind);
                 let so_far = &samples[..=at];
                 let seen: String = so_far.chars().filter(|c| "PF".contains(*c)).collect();

@@ -1,5 +1,7 @@
 //! The engine with real servers: schedules, changes of the desired runs, overload, standstill.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod common;
 
 use std::{
@@ -435,4 +437,25 @@ async fn applying_ten_thousand_unchanged_runs_is_cheap() {
     assert_eq!(engine.counts().runs, 10_000);
     // without optimisation, on a busy machine
     assert!(fastest < Duration::from_millis(250), "{fastest:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thousands_of_samples_a_second_blame_nobody() {
+    let server = Server::start(ok()).await;
+    let running = Running::start(options());
+    let runs = (0..2_000).map(|i| Run {
+        interval: Duration::from_secs(1),
+        ..url_run(&format!("probe-{i}"), &server.url("/ready"))
+    });
+    running.engine.apply(runs.collect());
+    running
+        .when("three rounds", || running.engine.counts().good >= 6_000)
+        .await;
+    // late samples are allowed on a busy machine, failing ones would be made by the prober itself
+    let counts = running.engine.counts();
+    assert_eq!(counts.bad, 0, "{counts:?}");
+    assert!(
+        counts.blind.keys().all(|why| *why == Blindness::Late),
+        "{counts:?}"
+    );
 }

@@ -1,5 +1,7 @@
 //! What one HTTP sample makes of a real server.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod common;
 
 use std::{

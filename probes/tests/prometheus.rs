@@ -1,5 +1,7 @@
 //! What a Prometheus check makes of every shape of answer. A real Prometheus is asked where a whole control plane runs; here only the shapes count.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod common;
 
 use std::{collections::BTreeMap, time::Duration};

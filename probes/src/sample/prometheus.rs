@@ -3,7 +3,7 @@
 //! One sample that violates the condition fails, whatever the others say. No data, a NaN or an infinity, a result that is no vector or scalar, and every
 //! trouble with Prometheus itself are `Unknown`: they say nothing about the target.
 
-use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
+use std::{collections::BTreeMap, error::Error, fmt::Write as _, time::Duration};
 
 use prometheus_http_query::{
     Client,
@@ -157,19 +157,7 @@ impl QueryPlan {
             .timeout(i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX))
             .post_raw()
             .await
-            .map_err(|error| match error {
-                prometheus_http_query::Error::Client(error) => error.inner().map_or_else(
-                    || chain(&error),
-                    |inner| {
-                        format!(
-                            "cannot ask it: {}",
-                            std::error::Error::source(inner)
-                                .map_or_else(|| chain(inner), |source| chain(source))
-                        )
-                    },
-                ),
-                error => chain(&error),
-            })?;
+            .map_err(|error| cannot_ask(&error))?;
         let status = response.status();
         let mut body = Vec::new();
         while let Some(chunk) = response
@@ -187,6 +175,15 @@ impl QueryPlan {
         }
         read(status.as_u16(), &body)
     }
+}
+
+/// The text of a transport error without its URL, whose query would fill the message.
+fn cannot_ask(error: &prometheus_http_query::Error) -> String {
+    let mut cause: &(dyn Error + 'static) = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    format!("cannot ask it: {}", chain(cause))
 }
 
 fn read(status: u16, body: &[u8]) -> Result<PromqlResult, String> {
