@@ -3,13 +3,54 @@
 //! Decides: what is read from files and from the cluster, how it is shown, and the exit code. Leaves every judgement to the crates that the webhook and the
 //! controller use too, so the answer offline is the answer in the cluster.
 
-use std::process::ExitCode;
-
+mod arguments;
+pub mod check;
+pub mod cluster;
+pub mod console;
 pub mod generate;
 pub mod manifest;
+pub mod outcome;
+pub mod own;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, Command};
+use outcome::Outcome;
 
 /// The program: parses the command line, runs the command, says what went wrong.
 #[must_use]
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: no threads to be had: {error}");
+            return Outcome::CannotTell.into();
+        }
+    };
+    match runtime.block_on(run(arguments)) {
+        Ok(outcome) => outcome.into(),
+        Err(error) => {
+            // the whole chain on one line, from what was tried to why it failed
+            eprintln!("error: {error:#}");
+            Outcome::CannotTell.into()
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
+    let connection = arguments.connection();
+    match arguments.command {
+        Command::Check(check) => check::run(check, &connection).await,
+        Command::Version => {
+            console::print(&format!("sluice {}\n", env!("CARGO_PKG_VERSION")))?;
+            Ok(Outcome::Yes)
+        }
+    }
 }

@@ -301,7 +301,7 @@ mod tests {
             ("a:\n\tb: 1\n", 2, "tab"),
             ("a: [1, 2\nb: 3\n", 2, ""),
             ("a: *nowhere\n", 1, "unknown"),
-            ("a: .inf\n", 1, "infinite"),
+            ("a: .inf\n", 1, "finite"),
             ("a: b: c\n", 1, ""),
         ] {
             let error = Node::parse(text, 100).unwrap_err();

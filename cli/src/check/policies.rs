@@ -1,0 +1,94 @@
+//! The policy set that judges: the user's files, or the shipped default.
+
+use sluice_api::{PolicySpec, SYSTEM_NAMESPACE};
+use sluice_policies::{PolicySet, PolicySource};
+use sluice_probes::validate::TargetRules;
+
+use crate::{
+    manifest::{
+        Problem,
+        document::{self, Object},
+        source::{self, Source},
+    },
+    own,
+};
+
+/// Policies and what is wrong with them.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The set.
+    pub set: PolicySet,
+    /// Why policies of it are missing.
+    pub problems: Vec<Problem>,
+}
+
+/// The policies of files and folders; without any, the default set that ships with Sluice.
+/// A Policy without a namespace counts as one of Sluice's own namespace: it judges every namespace.
+pub fn load(paths: &[String]) -> Loaded {
+    if paths.is_empty() {
+        let texts: Vec<Source> = sluice_policies::library()
+            .iter()
+            .filter(|(name, _)| *name == sluice_policies::DEFAULT_SET)
+            .map(|(name, text)| Source {
+                name: (*name).to_owned(),
+                text: (*text).to_owned(),
+            })
+            .collect();
+        return of_sources(&texts, Vec::new());
+    }
+    let (sources, problems) = source::read(paths);
+    of_sources(&sources, problems)
+}
+
+fn of_sources(sources: &[Source], mut problems: Vec<Problem>) -> Loaded {
+    let read = document::objects(sources);
+    problems.extend(read.problems);
+    let policies: Vec<&Object> = read
+        .objects
+        .iter()
+        .filter(|object| own::is_own(object) && object.kind() == "Policy")
+        .collect();
+    if policies.is_empty() && problems.is_empty() {
+        let names: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
+        problems.push(Problem::of_file(
+            &names.join(", "),
+            "no Policy of sluice.dev/v1alpha1 in it",
+        ));
+    }
+    let mut specs: Vec<(&Object, String, PolicySpec)> = Vec::new();
+    for policy in policies {
+        let found = own::problems(policy, &TargetRules::default());
+        match serde_json::from_value(policy.value["spec"].clone()) {
+            Ok(spec) if found.is_empty() => {
+                specs.push((
+                    policy,
+                    policy.namespace().unwrap_or(SYSTEM_NAMESPACE).to_owned(),
+                    spec,
+                ));
+            }
+            Ok(_) => problems.extend(found),
+            Err(_) if !found.is_empty() => problems.extend(found),
+            Err(error) => problems.push(policy.problem("spec", format!("spec: {error}"))),
+        }
+    }
+    let (set, left_out) = PolicySet::compile(specs.iter().map(|(policy, namespace, spec)| {
+        PolicySource {
+            namespace,
+            name: policy.value["metadata"]["name"]
+                .as_str()
+                .unwrap_or_default(),
+            spec,
+            cluster_wide: namespace == SYSTEM_NAMESPACE,
+        }
+    }));
+    for problem in left_out {
+        let place = specs.iter().find(|(policy, namespace, _)| {
+            format!("{namespace}/{}", policy.name()) == problem.policy
+        });
+        problems.push(match place {
+            Some((policy, _, _)) => policy.problem(&problem.path, problem.to_string()),
+            None => Problem::of_file("policies", problem.to_string()),
+        });
+    }
+    Loaded { set, problems }
+}

@@ -1,0 +1,133 @@
+//! What goes to the terminal or into a pipe.
+
+use std::io::{self, IsTerminal, Write};
+
+/// How a piece of text is shown on a terminal; in a pipe it is plain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// Well.
+    Good,
+    /// Bad.
+    Bad,
+    /// Not well, not bad.
+    Doubtful,
+    /// Of less weight.
+    Quiet,
+    /// Of more weight.
+    Strong,
+}
+
+/// Whether and how text is dressed up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Style {
+    /// Whether the reader is a terminal: icons and colours.
+    pub terminal: bool,
+}
+
+impl Style {
+    /// For the standard output: a terminal, unless `NO_COLOR` is set.
+    #[must_use]
+    pub fn of_stdout() -> Self {
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self {
+            terminal: io::stdout().is_terminal() && !plain,
+        }
+    }
+
+    /// `text` in a tone.
+    #[must_use]
+    pub fn paint(self, tone: Tone, text: &str) -> String {
+        if !self.terminal || text.is_empty() {
+            return text.to_owned();
+        }
+        let code = match tone {
+            Tone::Good => "32",
+            Tone::Bad => "31",
+            Tone::Doubtful => "33",
+            Tone::Quiet => "2",
+            Tone::Strong => "1",
+        };
+        format!("\u{1b}[{code}m{text}\u{1b}[0m")
+    }
+
+    /// An icon before a word, only on a terminal.
+    #[must_use]
+    pub fn icon(self, icon: &str, tone: Tone) -> String {
+        if self.terminal {
+            format!("{} ", self.paint(tone, icon))
+        } else {
+            String::new()
+        }
+    }
+}
+
+/// Writes to the standard output. A reader that went away is no error: it has read what it wanted.
+///
+/// # Errors
+/// When the output cannot be written for another reason.
+pub fn print(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
+/// Text from outside on one line, without control characters that could play tricks on a terminal.
+#[must_use]
+pub fn one_line(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}
+
+/// Rows in columns, as kubectl prints them.
+#[must_use]
+pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let mut widths: Vec<usize> = head.iter().map(|cell| cell.chars().count()).collect();
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut text = String::new();
+    let mut line = |cells: &mut dyn Iterator<Item = &str>| {
+        let mut line = String::new();
+        for (width, cell) in widths.iter().zip(cells) {
+            line.push_str(cell);
+            line.push_str(&" ".repeat(width.saturating_sub(cell.chars().count()) + 3));
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    };
+    line(&mut head.iter().copied());
+    for row in rows {
+        line(&mut row.iter().map(String::as_str));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pipe_gets_plain_text() {
+        let (pipe, terminal) = (Style { terminal: false }, Style { terminal: true });
+        assert_eq!(pipe.paint(Tone::Bad, "no"), "no");
+        assert_eq!(pipe.icon("✖", Tone::Bad), "");
+        assert!(terminal.paint(Tone::Bad, "no").contains("\u{1b}[31m"));
+    }
+
+    #[test]
+    fn columns_line_up() {
+        let rows = [
+            vec!["a".to_owned(), "größer".to_owned(), String::new()],
+            vec!["long".to_owned(), "b".to_owned(), "c".to_owned()],
+        ];
+        assert_eq!(
+            table(&["X", "Y", "Z"], &rows),
+            "X      Y        Z\na      größer\nlong   b        c\n"
+        );
+    }
+}

@@ -1,0 +1,87 @@
+//! Sluice's own kinds in files: what the API server and the webhook would refuse, in the same words, with file, line and column.
+//!
+//! [`schema`] says what the definitions refuse; what a schema cannot say is asked of the functions that admission and controller use.
+
+pub mod rules;
+pub mod schema;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use sluice_api::{GROUP, GateSpec, PolicySpec, ProbeSpec, RolloutPlanSpec, VERSION};
+use sluice_policies::PolicySet;
+use sluice_probes::validate::TargetRules;
+
+use crate::manifest::{Problem, document::Object};
+
+/// Whether an object is of Sluice's own group.
+#[must_use]
+pub fn is_own(object: &Object) -> bool {
+    object.api_version().split('/').next() == Some(GROUP) && object.api_version().contains('/')
+}
+
+/// Every reason why an object of Sluice's own group would be refused or could not work.
+#[must_use]
+pub fn problems(object: &Object, targets: &TargetRules) -> Vec<Problem> {
+    let wanted = format!("{GROUP}/{VERSION}");
+    if object.api_version() != wanted {
+        return vec![object.problem(
+            "apiVersion",
+            format!("apiVersion: {}; passes: {wanted}", object.api_version()),
+        )];
+    }
+    let Some(schema) = schema::of_kind(object.kind()) else {
+        let kinds: Vec<String> = sluice_api::crd::all()
+            .into_iter()
+            .map(|crd| crd.spec.names.kind)
+            .collect();
+        return vec![object.problem(
+            "kind",
+            format!("kind: {}; passes: {}", object.kind(), kinds.join(", ")),
+        )];
+    };
+    let found = schema::problems(&schema, &object.value);
+    if !found.is_empty() {
+        return found
+            .into_iter()
+            .map(|problem| object.problem(&problem.path, problem.message))
+            .collect();
+    }
+    let spec = &object.value["spec"];
+    let found: Result<Vec<(String, String)>, String> = match object.kind() {
+        "Probe" => read::<ProbeSpec>(spec).map(|spec| {
+            texts(sluice_probes::validate::validate(&spec, targets), |p| {
+                &p.path
+            })
+        }),
+        "Gate" => read::<GateSpec>(spec)
+            .map(|spec| texts(sluice_planner::gate::validate_gate(&spec), |p| &p.path)),
+        "RolloutPlan" => read::<RolloutPlanSpec>(spec)
+            .map(|spec| texts(sluice_planner::batches::validate_plan(&spec), |p| &p.path)),
+        "Policy" => {
+            read::<PolicySpec>(spec).map(|spec| texts(PolicySet::check(&spec), |p| &p.path))
+        }
+        // Releases are records: nobody writes them by hand, and their schema says all there is to say
+        _ => Ok(Vec::new()),
+    };
+    match found {
+        Ok(found) => found
+            .into_iter()
+            .map(|(path, text)| object.problem(&path, text))
+            .collect(),
+        Err(text) => vec![object.problem("spec", format!("spec: {text}"))],
+    }
+}
+
+fn texts<P: std::fmt::Display>(
+    problems: Vec<P>,
+    path: impl Fn(&P) -> &str,
+) -> Vec<(String, String)> {
+    problems
+        .iter()
+        .map(|problem| (path(problem).to_owned(), problem.to_string()))
+        .collect()
+}
+
+fn read<T: DeserializeOwned>(spec: &Value) -> Result<T, String> {
+    T::deserialize(spec).map_err(|error| error.to_string())
+}
