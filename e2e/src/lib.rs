@@ -18,16 +18,23 @@
 //! demo, its errors are read by people: `anyhow` throughout.
 
 pub mod audit;
+pub mod bench;
 pub mod dataplane;
+pub mod demo;
 pub mod fetch;
+pub mod installation;
 pub mod node;
 pub mod plane;
 pub mod process;
 pub mod programs;
 pub mod prometheus;
+pub mod scenario;
+pub mod shared;
+pub mod verifier;
 
 pub use audit::{AuditEntry, AuditLog};
 pub use node::behaviour::Behaviour;
 pub use node::world::{Kill, Selector, World};
 pub use plane::users::User;
 pub use plane::{Component, Plane, PlaneOptions};
+pub use shared::{in_namespace, shared_plane};

@@ -89,6 +89,9 @@ impl Plane {
         let programs = tokio::task::spawn_blocking(Programs::ready).await??;
         let began = Instant::now();
         let folder = Folder::create()?;
+        if std::env::var_os("SLUICE_KEEP").is_some() {
+            Folder::keep(folder.path());
+        }
         let pki = Pki::create(&folder.path().join("pki"))?;
         components::write_audit_policy(folder.path())?;
 
@@ -351,9 +354,6 @@ impl Plane {
 
 impl Drop for Plane {
     fn drop(&mut self) {
-        if std::env::var_os("SLUICE_KEEP").is_some() {
-            self.evidence.take("SLUICE_KEEP is set");
-        }
         if let Some(runtime) = self.runtime.take() {
             // not a plain drop: that would block, which an async test may not
             runtime.shutdown_background();

@@ -1,0 +1,39 @@
+//! One plane for all tests of a binary.
+//!
+//! It is never dropped: the end of the process ends its processes (see [`crate::process`]) and its folder's keeper
+//! removes the folder. Each test takes a namespace of its own; a test that stops components, adds webhooks to the whole
+//! cluster or reads its total load starts a plane of its own instead.
+
+use anyhow::Context;
+use tokio::sync::OnceCell;
+
+use crate::plane::{Plane, PlaneOptions};
+
+/// The plane shared by all tests of this process, started by whoever asks first.
+///
+/// # Errors
+/// As [`Plane::start`].
+pub async fn shared_plane() -> anyhow::Result<&'static Plane> {
+    static PLANE: OnceCell<Plane> = OnceCell::const_new();
+    PLANE
+        .get_or_try_init(|| Plane::start(PlaneOptions::default()))
+        .await
+        .context("no shared plane")
+}
+
+/// Runs a test on the shared plane in a namespace of its own; an error keeps the plane's evidence, as a panic does.
+///
+/// # Errors
+/// Whatever the test says.
+pub async fn in_namespace<T>(prefix: &str, test: T) -> anyhow::Result<()>
+where
+    T: AsyncFnOnce(&'static Plane, &str) -> anyhow::Result<()>,
+{
+    let plane = shared_plane().await?;
+    let namespace = plane.namespace(prefix).await?;
+    let outcome = test(plane, &namespace).await;
+    if outcome.is_err() {
+        plane.keep();
+    }
+    outcome.with_context(|| format!("in namespace {namespace}"))
+}

@@ -1,0 +1,35 @@
+//! Tests on a real control plane, in one binary so that they share one plane.
+
+mod network;
+mod plane;
+mod pods;
+mod users;
+
+/// A Deployment as a developer would write it, with one container `main` listening on 8080.
+fn deployment(name: &str, replicas: u32, image: &str) -> String {
+    serde_json::json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": {"app": name}},
+            "template": {
+                "metadata": {"labels": {"app": name}},
+                "spec": {"containers": [{"name": "main", "image": image, "ports": [{"containerPort": 8080}]}]},
+            },
+        },
+    })
+    .to_string()
+}
+
+/// A Service of the same name in front of it, port 80.
+fn service(name: &str) -> String {
+    serde_json::json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name},
+        "spec": {"selector": {"app": name}, "ports": [{"port": 80, "targetPort": 8080}]},
+    })
+    .to_string()
+}
