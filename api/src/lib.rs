@@ -5,6 +5,9 @@
 //!
 //! One module per kind; what several kinds share has a module of its own ([`component`], [`duration`], [`batch_size`], [`verdict`], [`condition`]).
 
+// the lint takes the repeated keys inside several `printcolumn(...)` for one attribute written twice
+#![allow(clippy::duplicated_attributes)]
+
 pub mod access;
 pub mod admission_table;
 pub mod annotation;

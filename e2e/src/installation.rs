@@ -41,7 +41,8 @@ impl Installation {
     /// With the command's own words, or the end of a program's log.
     pub async fn install(plane: &Plane, prometheus: Option<&str>) -> anyhow::Result<Self> {
         let programs = own_programs()?;
-        let [webhook_port, webhook_admin, controller_admin] = [free_port()?, free_port()?, free_port()?];
+        let [webhook_port, webhook_admin, controller_admin] =
+            [free_port()?, free_port()?, free_port()?];
         let config = plane.folder().join("sluice.yaml");
         let sources = prometheus
             .map(|url| format!("prometheus:\n  main: {{url: \"{url}\"}}\n"))
@@ -51,7 +52,14 @@ impl Installation {
             plane.proxy_url()
         );
         std::fs::write(&config, text).context("cannot write the configuration file")?;
-        run(plane, User::Admin, &programs, &["install", "--without-workloads", "--config", path(&config)?]).await?.ok()?;
+        run(
+            plane,
+            User::Admin,
+            &programs,
+            &["install", "--without-workloads", "--config", path(&config)?],
+        )
+        .await?
+        .ok()?;
 
         let mut launches = Vec::new();
         for (name, account, admin) in [
@@ -60,14 +68,26 @@ impl Installation {
         ] {
             let kubeconfig = plane.service_account_kubeconfig(NAMESPACE, account).await?;
             let mut launch = Launch::new(name, &programs.join(name), &plane.log(name))
-                .args(["--kubeconfig", path(&kubeconfig)?, "--config", path(&config)?])
-                .args(["--admin-addr", &format!("127.0.0.1:{admin}"), "--log-format", "text"]);
+                .args([
+                    "--kubeconfig",
+                    path(&kubeconfig)?,
+                    "--config",
+                    path(&config)?,
+                ])
+                .args([
+                    "--admin-addr",
+                    &format!("127.0.0.1:{admin}"),
+                    "--log-format",
+                    "text",
+                ]);
             if name == "sluice-webhook" {
                 launch = launch.args(["--listen", &format!("127.0.0.1:{webhook_port}")]);
             }
             launches.push(launch);
         }
-        let launches: [Launch; 2] = launches.try_into().map_err(|_| anyhow::anyhow!("two programs, two launches"))?;
+        let launches: [Launch; 2] = launches
+            .try_into()
+            .map_err(|_| anyhow::anyhow!("two programs, two launches"))?;
         let installation = Self {
             programs,
             webhook: Mutex::new(None),
@@ -149,7 +169,12 @@ impl Installation {
     ///
     /// # Errors
     /// When it cannot be started; a refusal is an [`Output`].
-    pub async fn sluice(&self, plane: &Plane, user: User, arguments: &[&str]) -> anyhow::Result<Output> {
+    pub async fn sluice(
+        &self,
+        plane: &Plane,
+        user: User,
+        arguments: &[&str],
+    ) -> anyhow::Result<Output> {
         run(plane, user, &self.programs, arguments).await
     }
 
@@ -170,10 +195,18 @@ impl Installation {
                 let process = lock(process);
                 let process = process.as_ref().context("it was not started")?;
                 if let Some(status) = process.status() {
-                    bail!("{} ended with {status}:\n{}", process.name(), process.log_tail(30));
+                    bail!(
+                        "{} ended with {status}:\n{}",
+                        process.name(),
+                        process.log_tail(30)
+                    );
                 }
                 if Instant::now() > until {
-                    bail!("{} is not ready after {READY:?}:\n{}", process.name(), process.log_tail(30));
+                    bail!(
+                        "{} is not ready after {READY:?}:\n{}",
+                        process.name(),
+                        process.log_tail(30)
+                    );
                 }
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -202,8 +235,13 @@ impl Installation {
                 return Ok(());
             }
             if Instant::now() > until {
-                let log = lock(&self.controller).as_ref().map(|process| process.log_tail(30)).unwrap_or_default();
-                bail!("the webhook configurations are not published after {READY:?}; there are: {found}\n{log}");
+                let log = lock(&self.controller)
+                    .as_ref()
+                    .map(|process| process.log_tail(30))
+                    .unwrap_or_default();
+                bail!(
+                    "the webhook configurations are not published after {READY:?}; there are: {found}\n{log}"
+                );
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -211,12 +249,22 @@ impl Installation {
 }
 
 async fn metrics(port: u16) -> anyhow::Result<String> {
-    Ok(fetch::direct(([127, 0, 0, 1], port).into(), "/metrics").await?.text())
+    Ok(fetch::direct(([127, 0, 0, 1], port).into(), "/metrics")
+        .await?
+        .text())
 }
 
-async fn run(plane: &Plane, user: User, programs: &Path, arguments: &[&str]) -> anyhow::Result<Output> {
+async fn run(
+    plane: &Plane,
+    user: User,
+    programs: &Path,
+    arguments: &[&str],
+) -> anyhow::Result<Output> {
     let mut command = Command::new(programs.join("sluice"));
-    command.args(arguments).env("KUBECONFIG", plane.kubeconfig(user)).kill_on_drop(true);
+    command
+        .args(arguments)
+        .env("KUBECONFIG", plane.kubeconfig(user))
+        .kill_on_drop(true);
     plane::run(command, None).await
 }
 
@@ -226,7 +274,9 @@ fn own_programs() -> anyhow::Result<PathBuf> {
     let folder = own
         .ancestors()
         .skip(1)
-        .find(|folder| folder.join("sluice-webhook").is_file() && folder.join("sluice-controller").is_file())
+        .find(|folder| {
+            folder.join("sluice-webhook").is_file() && folder.join("sluice-controller").is_file()
+        })
         .context("sluice-webhook and sluice-controller are not built: run `make build`")?;
     Ok(folder.to_owned())
 }
@@ -236,7 +286,9 @@ fn path(path: &Path) -> anyhow::Result<&str> {
 }
 
 fn free_port() -> anyhow::Result<u16> {
-    Ok(std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+    Ok(std::net::TcpListener::bind(("127.0.0.1", 0))?
+        .local_addr()?
+        .port())
 }
 
 fn lock(process: &Mutex<Option<Process>>) -> MutexGuard<'_, Option<Process>> {

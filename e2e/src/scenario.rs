@@ -20,7 +20,6 @@ use crate::{
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A namespace of mode `enforce` with one Deployment named `checkout` in it (once it is applied), watched from the start.
-#[derive(Debug)]
 pub struct Shop<'a> {
     plane: &'a Plane,
     client: Client,
@@ -36,10 +35,18 @@ impl<'a> Shop<'a> {
     /// # Errors
     /// When the API server refuses it.
     pub async fn new(plane: &'a Plane, prefix: &str, replicas: u32) -> anyhow::Result<Self> {
-        let namespace = plane.namespace_with(prefix, &[("sluice.dev/mode", "enforce")]).await?;
+        let namespace = plane
+            .namespace_with(prefix, &[("sluice.dev/mode", "enforce")])
+            .await?;
         let client = plane.client(User::Admin).await?;
         let history = History::record(&client, &namespace).await?;
-        Ok(Self { plane, client, namespace, history, replicas })
+        Ok(Self {
+            plane,
+            client,
+            namespace,
+            history,
+            replicas,
+        })
     }
 
     /// The plane it is on.
@@ -89,8 +96,14 @@ impl<'a> Shop<'a> {
     /// A plan with these batches and bake, asking the canary probe.
     #[must_use]
     pub fn plan(&self, batches: &[&str], bake: &str) -> Value {
-        let batches: Vec<Value> =
-            batches.iter().map(|batch| batch.parse::<u32>().map_or_else(|_| json!(batch), |pods| json!(pods))).collect();
+        let batches: Vec<Value> = batches
+            .iter()
+            .map(|batch| {
+                batch
+                    .parse::<u32>()
+                    .map_or_else(|_| json!(batch), |pods| json!(pods))
+            })
+            .collect();
         json!({
             "apiVersion": "sluice.dev/v1alpha1", "kind": "RolloutPlan",
             "metadata": {"name": "checkout", "namespace": self.namespace},
@@ -107,7 +120,9 @@ impl<'a> Shop<'a> {
     /// # Errors
     /// When it cannot be started.
     pub async fn kubectl(&self, user: User, line: &str) -> anyhow::Result<Output> {
-        let arguments = ["-n", &self.namespace].into_iter().chain(line.split_whitespace());
+        let arguments = ["-n", &self.namespace]
+            .into_iter()
+            .chain(line.split_whitespace());
         self.plane.kubectl(user, arguments, None).await
     }
 
@@ -115,9 +130,18 @@ impl<'a> Shop<'a> {
     ///
     /// # Errors
     /// When it cannot be started; a refusal is an [`Output`].
-    pub async fn apply_as(&self, user: User, object: &Value, arguments: &[&str]) -> anyhow::Result<Output> {
-        let line = ["apply", "-f", "-"].into_iter().chain(arguments.iter().copied());
-        self.plane.kubectl(user, line, Some(&object.to_string())).await
+    pub async fn apply_as(
+        &self,
+        user: User,
+        object: &Value,
+        arguments: &[&str],
+    ) -> anyhow::Result<Output> {
+        let line = ["apply", "-f", "-"]
+            .into_iter()
+            .chain(arguments.iter().copied());
+        self.plane
+            .kubectl(user, line, Some(&object.to_string()))
+            .await
     }
 
     /// `kubectl apply` of an object as administrator, which must go in.
@@ -125,8 +149,14 @@ impl<'a> Shop<'a> {
     /// # Errors
     /// When it is refused.
     pub async fn apply(&self, object: &Value) -> anyhow::Result<String> {
-        let name = object["metadata"]["name"].as_str().unwrap_or("?").to_owned();
-        self.apply_as(User::Admin, object, &[]).await?.ok().with_context(|| format!("apply of {name}"))
+        let name = object["metadata"]["name"]
+            .as_str()
+            .unwrap_or("?")
+            .to_owned();
+        self.apply_as(User::Admin, object, &[])
+            .await?
+            .ok()
+            .with_context(|| format!("apply of {name}"))
     }
 
     /// The shop as most tests want it: `checkout` at `tag` running everywhere, then probe and plan.
@@ -151,9 +181,16 @@ impl<'a> Shop<'a> {
         self.wait(&what, || async {
             let object = self.object("sluice.dev/v1alpha1", resource, name).await?;
             let empty = Vec::new();
-            let conditions = object["status"]["conditions"].as_array().unwrap_or(&empty).clone();
-            let accepted = conditions.iter().any(|c| c["type"] == "Accepted" && c["status"] == "True");
-            Ok(accepted.then_some(()).ok_or_else(|| format!("{conditions:?}")))
+            let conditions = object["status"]["conditions"]
+                .as_array()
+                .unwrap_or(&empty)
+                .clone();
+            let accepted = conditions
+                .iter()
+                .any(|c| c["type"] == "Accepted" && c["status"] == "True");
+            Ok(accepted
+                .then_some(())
+                .ok_or_else(|| format!("{conditions:?}")))
         })
         .await
     }
@@ -168,7 +205,9 @@ impl<'a> Shop<'a> {
             let want = deployment["spec"]["replicas"].as_u64().unwrap_or(0);
             let (mut ready, mut others) = (0, 0);
             for set in self.replica_sets().await? {
-                let image = set["spec"]["template"]["spec"]["containers"][0]["image"].as_str().unwrap_or_default();
+                let image = set["spec"]["template"]["spec"]["containers"][0]["image"]
+                    .as_str()
+                    .unwrap_or_default();
                 if image.ends_with(&format!(":{tag}")) {
                     ready += set["status"]["readyReplicas"].as_u64().unwrap_or(0);
                 } else {
@@ -176,7 +215,9 @@ impl<'a> Shop<'a> {
                 }
             }
             let done = ready == want && others == 0;
-            Ok(done.then_some(()).ok_or_else(|| format!("{ready} of {want} ready, {others} of other versions")))
+            Ok(done
+                .then_some(())
+                .ok_or_else(|| format!("{ready} of {want} ready, {others} of other versions")))
         })
         .await
     }
@@ -206,8 +247,18 @@ impl<'a> Shop<'a> {
         releases.sort_by_key(|release| {
             // creation times have seconds; the generation at the end of the name orders releases within one
             let name = release["metadata"]["name"].as_str().unwrap_or_default();
-            let generation = name.rsplit('-').next().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
-            (release["metadata"]["creationTimestamp"].as_str().unwrap_or_default().to_owned(), generation)
+            let generation = name
+                .rsplit('-')
+                .next()
+                .and_then(|n| n.parse::<u64>().ok())
+                .unwrap_or(0);
+            (
+                release["metadata"]["creationTimestamp"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .to_owned(),
+                generation,
+            )
         });
         Ok(releases)
     }
@@ -225,14 +276,29 @@ impl<'a> Shop<'a> {
                 if now == phase {
                     return Ok(release.clone());
                 }
-                let over = ["Succeeded", "RolledBack", "RollbackIneffective", "Superseded", "Failed"];
+                let over = [
+                    "Succeeded",
+                    "RolledBack",
+                    "RollbackIneffective",
+                    "Superseded",
+                    "Failed",
+                ];
                 if over.contains(&now) && over.contains(&phase) {
-                    bail!("the release ended {now} instead of {phase}: {}", release["status"]);
+                    bail!(
+                        "the release ended {now} instead of {phase}: {}",
+                        release["status"]
+                    );
                 }
             }
             if Instant::now() > until {
-                let last = releases.last().map(|release| release["status"].to_string()).unwrap_or_default();
-                bail!("no release is {phase} after {PATIENCE:?}; the youngest of {}: {last}", releases.len());
+                let last = releases
+                    .last()
+                    .map(|release| release["status"].to_string())
+                    .unwrap_or_default();
+                bail!(
+                    "no release is {phase} after {PATIENCE:?}; the youngest of {}: {last}",
+                    releases.len()
+                );
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -250,7 +316,11 @@ impl<'a> Shop<'a> {
                 None => Ok(Size::Pods(batch.parse()?)),
             })
             .collect::<anyhow::Result<Vec<_>>>()?;
-        let expected = Expected { deployment: "checkout".to_owned(), batches, surge: Size::Percent(25) };
+        let expected = Expected {
+            deployment: "checkout".to_owned(),
+            batches,
+            surge: Size::Percent(25),
+        };
         Ok(judge(&self.history.events()?, &expected))
     }
 
@@ -265,7 +335,9 @@ impl<'a> Shop<'a> {
     /// # Errors
     /// When it cannot be read.
     pub async fn object(&self, version: &str, resource: &str, name: &str) -> anyhow::Result<Value> {
-        Ok(serde_json::to_value(self.api(version, resource).get(name).await?)?)
+        Ok(serde_json::to_value(
+            self.api(version, resource).get(name).await?,
+        )?)
     }
 
     /// All objects of a resource, as JSON.
@@ -273,8 +345,14 @@ impl<'a> Shop<'a> {
     /// # Errors
     /// When they cannot be listed.
     pub async fn objects(&self, version: &str, resource: &str) -> anyhow::Result<Vec<Value>> {
-        let list = self.api(version, resource).list(&ListParams::default()).await?;
-        list.items.into_iter().map(|item| Ok(serde_json::to_value(item)?)).collect()
+        let list = self
+            .api(version, resource)
+            .list(&ListParams::default())
+            .await?;
+        list.items
+            .into_iter()
+            .map(|item| Ok(serde_json::to_value(item)?))
+            .collect()
     }
 
     fn api(&self, version: &str, resource: &str) -> Api<DynamicObject> {
@@ -282,7 +360,11 @@ impl<'a> Shop<'a> {
         let resource = ApiResource {
             group: group.to_owned(),
             version: version.to_owned(),
-            api_version: if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") },
+            api_version: if group.is_empty() {
+                version.to_owned()
+            } else {
+                format!("{group}/{version}")
+            },
             kind: String::new(),
             plural: resource.to_owned(),
         };

@@ -61,15 +61,30 @@ impl Outcome {
 ///
 /// # Errors
 /// When a connection fails or an answer is not 200: a number of half the work is no number.
-pub async fn run(target: &Target, body: Bytes, connections: usize, length: Duration) -> anyhow::Result<Outcome> {
+pub async fn run(
+    target: &Target,
+    body: Bytes,
+    connections: usize,
+    length: Duration,
+) -> anyhow::Result<Outcome> {
     let tls = TlsConnector::from(Arc::new(client_config(&target.ca)?));
     let began = Instant::now();
     let until = began + length;
     let mut tasks = Vec::new();
     for _ in 0..connections {
-        tasks.push(tokio::spawn(connection(target.clone(), tls.clone(), body.clone(), until)));
+        tasks.push(tokio::spawn(connection(
+            target.clone(),
+            tls.clone(),
+            body.clone(),
+            until,
+        )));
     }
-    let mut outcome = Outcome { reviews: 0, took: Duration::ZERO, latencies: Vec::new(), sample: Bytes::new() };
+    let mut outcome = Outcome {
+        reviews: 0,
+        took: Duration::ZERO,
+        latencies: Vec::new(),
+        sample: Bytes::new(),
+    };
     for task in tasks {
         let (latencies, sample) = task.await??;
         outcome.reviews += latencies.len() as u64;
@@ -87,11 +102,15 @@ async fn connection(
     body: Bytes,
     until: Instant,
 ) -> anyhow::Result<(Vec<Duration>, Bytes)> {
-    let stream = TcpStream::connect(target.address).await.context("cannot connect")?;
+    let stream = TcpStream::connect(target.address)
+        .await
+        .context("cannot connect")?;
     stream.set_nodelay(true)?;
     let name = ServerName::try_from(target.name.clone()).context("not a server name")?;
     let stream = tls.connect(name, stream).await.context("no TLS")?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.context("no HTTP")?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+        .await
+        .context("no HTTP")?;
     let driver = tokio::spawn(connection);
     let mut latencies = Vec::new();
     let mut sample = Bytes::new();
@@ -103,9 +122,18 @@ async fn connection(
         let sent = Instant::now();
         let response = sender.send_request(request).await.context("no answer")?;
         let status = response.status();
-        sample = response.into_body().collect().await.context("the answer was cut off")?.to_bytes();
+        sample = response
+            .into_body()
+            .collect()
+            .await
+            .context("the answer was cut off")?
+            .to_bytes();
         latencies.push(sent.elapsed());
-        ensure!(status == 200, "answered {status}: {}", String::from_utf8_lossy(&sample));
+        ensure!(
+            status == 200,
+            "answered {status}: {}",
+            String::from_utf8_lossy(&sample)
+        );
     }
     driver.abort();
     Ok((latencies, sample))
@@ -118,7 +146,8 @@ fn client_config(ca: &[u8]) -> anyhow::Result<ClientConfig> {
         roots.add(certificate.context("an unreadable CA")?)?;
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let builder =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     let mut config = builder.with_root_certificates(roots).with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)

@@ -18,7 +18,9 @@ pub fn cronjob(namespace: &str) -> Bytes {
                         "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "128Mi"}}}]}}}}},
         "status": {}
     });
-    review("batch", "CronJob", "cronjobs", namespace, "report", &object, None)
+    review(
+        "batch", "CronJob", "cronjobs", namespace, "report", &object, None,
+    )
 }
 
 /// A Deployment update of about 10 KB old and new, managedFields included, that changes the image.
@@ -27,7 +29,15 @@ pub fn deployment_update(namespace: &str, name: &str) -> Bytes {
     let object = |tag: &str| {
         let environment: Vec<Value> =
             (0..40).map(|i| json!({"name": format!("SETTING_{i}"), "value": format!("value-{i}-{}", "x".repeat(40))})).collect();
-        let fields: Value = (0..40).map(|i| (format!("k:{{\"name\":\"SETTING_{i}\"}}"), json!({".": {}, "f:name": {}, "f:value": {}}))).collect::<serde_json::Map<_, _>>().into();
+        let fields: Value = (0..40)
+            .map(|i| {
+                (
+                    format!("k:{{\"name\":\"SETTING_{i}\"}}"),
+                    json!({".": {}, "f:name": {}, "f:value": {}}),
+                )
+            })
+            .collect::<serde_json::Map<_, _>>()
+            .into();
         json!({
             "apiVersion": "apps/v1", "kind": "Deployment",
             "metadata": {"name": name, "namespace": namespace, "uid": "0d4a4b4e-8d3c-44bb-9f0d-0a6f5f6f7a01", "resourceVersion": "4711", "generation": 3, "creationTimestamp": "2026-01-01T00:00:00Z", "labels": {"app": name},
@@ -43,10 +53,26 @@ pub fn deployment_update(namespace: &str, name: &str) -> Bytes {
             "status": {"observedGeneration": 3, "replicas": 20, "updatedReplicas": 20, "readyReplicas": 20, "availableReplicas": 20}
         })
     };
-    review("apps", "Deployment", "deployments", namespace, name, &object("v2"), Some(&object("v1")))
+    review(
+        "apps",
+        "Deployment",
+        "deployments",
+        namespace,
+        name,
+        &object("v2"),
+        Some(&object("v1")),
+    )
 }
 
-fn review(group: &str, kind: &str, resource: &str, namespace: &str, name: &str, object: &Value, old: Option<&Value>) -> Bytes {
+fn review(
+    group: &str,
+    kind: &str,
+    resource: &str,
+    namespace: &str,
+    name: &str,
+    object: &Value,
+    old: Option<&Value>,
+) -> Bytes {
     let kind = json!({"group": group, "version": "v1", "kind": kind});
     let resource = json!({"group": group, "version": "v1", "resource": resource});
     let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {

@@ -28,7 +28,9 @@ impl Exposure {
         let seen = ran.clone();
         let pods: Api<Pod> = Api::namespaced(client, namespace);
         let task = tokio::spawn(async move {
-            let stream = watcher(pods, watcher::Config::default()).default_backoff().applied_objects();
+            let stream = watcher(pods, watcher::Config::default())
+                .default_backoff()
+                .applied_objects();
             let noted = stream.try_for_each(|pod| {
                 note(&seen, &pod);
                 futures::future::ready(Ok(()))
@@ -43,17 +45,26 @@ impl Exposure {
     #[must_use]
     pub fn of(&self, tag: &str) -> usize {
         let ran = self.ran.lock().unwrap_or_else(PoisonError::into_inner);
-        ran.iter().filter(|(image, _)| image.ends_with(tag)).map(|(_, pods)| pods.len()).sum()
+        ran.iter()
+            .filter(|(image, _)| image.ends_with(tag))
+            .map(|(_, pods)| pods.len())
+            .sum()
     }
 }
 
 fn note(seen: &Mutex<BTreeMap<String, BTreeSet<String>>>, pod: &Pod) {
-    let running = pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Running");
+    let running = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.phase.as_deref())
+        == Some("Running");
     if let (true, Some(spec)) = (running, pod.spec.as_ref()) {
         for container in &spec.containers {
             let image = container.image.clone().unwrap_or_default();
             let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-            seen.entry(image).or_default().insert(pod.uid().unwrap_or_default());
+            seen.entry(image)
+                .or_default()
+                .insert(pod.uid().unwrap_or_default());
         }
     }
 }

@@ -12,6 +12,7 @@ use tokio::process::Command;
 
 use crate::{
     Plane, User,
+    dataplane::Traffic,
     installation::Installation,
     plane::{self, Output},
 };
@@ -27,6 +28,7 @@ pub struct Stage {
     colour: bool,
     step: u32,
     began: Instant,
+    traffic: Vec<Traffic>,
 }
 
 /// What a command should lead to.
@@ -46,7 +48,11 @@ impl Stage {
     /// # Errors
     /// When that folder is not there.
     pub fn new(plane: Plane, manifests: PathBuf) -> anyhow::Result<Self> {
-        ensure!(manifests.is_dir(), "the manifests of the demo are not at {}", manifests.display());
+        ensure!(
+            manifests.is_dir(),
+            "the manifests of the demo are not at {}",
+            manifests.display()
+        );
         Ok(Self {
             plane,
             installation: None,
@@ -54,6 +60,7 @@ impl Stage {
             colour: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
             step: 0,
             began: Instant::now(),
+            traffic: Vec::new(),
         })
     }
 
@@ -68,7 +75,9 @@ impl Stage {
     /// # Errors
     /// Before the step that installs them.
     pub fn installation(&self) -> anyhow::Result<&Installation> {
-        self.installation.as_ref().context("Sluice is not installed yet")
+        self.installation
+            .as_ref()
+            .context("Sluice is not installed yet")
     }
 
     /// Sluice is there now.
@@ -76,12 +85,24 @@ impl Stage {
         self.installation = Some(installation);
     }
 
+    /// Users start to call a Service, until the end of the story.
+    pub fn users_call(&mut self, namespace: &str, service: &str, per_second: f64) {
+        let traffic = self
+            .plane
+            .dataplane()
+            .traffic(namespace, service, "/", per_second);
+        self.traffic.push(traffic);
+    }
+
     /// A new step of the story.
     pub fn step(&mut self, title: &str) {
         self.step += 1;
         let at = self.began.elapsed().as_secs();
         let title = self.paint("1;36", &format!("{}. {title}", self.step));
-        self.print(&format!("\n{title}  {}", self.paint("2", &format!("[{at} s]"))));
+        self.print(&format!(
+            "\n{title}  {}",
+            self.paint("2", &format!("[{at} s]"))
+        ));
     }
 
     /// A sentence that says what happens.
@@ -98,7 +119,12 @@ impl Stage {
     ///
     /// # Errors
     /// When it does not: the story ends.
-    pub fn check(&self, what: &str, holds: bool, seen: impl std::fmt::Display) -> anyhow::Result<()> {
+    pub fn check(
+        &self,
+        what: &str,
+        holds: bool,
+        seen: impl std::fmt::Display,
+    ) -> anyhow::Result<()> {
         ensure!(holds, "not as told: {what}; seen: {seen}");
         self.holds(what);
         Ok(())
@@ -108,7 +134,12 @@ impl Stage {
     ///
     /// # Errors
     /// When the answer is not as expected or lacks one of `texts`.
-    pub async fn kubectl(&self, line: &str, expect: Expect, texts: &[&str]) -> anyhow::Result<Output> {
+    pub async fn kubectl(
+        &self,
+        line: &str,
+        expect: Expect,
+        texts: &[&str],
+    ) -> anyhow::Result<Output> {
         let mut command = self.plane.kubectl_command(User::Admin);
         command.args(words(line));
         self.run("kubectl", line, command, expect, texts).await
@@ -121,7 +152,10 @@ impl Stage {
     pub async fn quiet(&self, line: &str) -> anyhow::Result<String> {
         let mut command = self.plane.kubectl_command(User::Admin);
         command.args(words(line)).current_dir(&self.manifests);
-        plane::run(command, None).await?.ok().with_context(|| format!("kubectl {line}"))
+        plane::run(command, None)
+            .await?
+            .ok()
+            .with_context(|| format!("kubectl {line}"))
     }
 
     /// An object as JSON, without showing the command.
@@ -129,16 +163,26 @@ impl Stage {
     /// # Errors
     /// When it cannot be read.
     pub async fn object(&self, what: &str) -> anyhow::Result<Value> {
-        Ok(serde_json::from_str(&self.quiet(&format!("get {what} -o json")).await?)?)
+        Ok(serde_json::from_str(
+            &self.quiet(&format!("get {what} -o json")).await?,
+        )?)
     }
 
     /// Shows and runs `sluice`.
     ///
     /// # Errors
     /// When the answer is not as expected or lacks one of `texts`.
-    pub async fn sluice(&self, line: &str, expect: Expect, texts: &[&str]) -> anyhow::Result<Output> {
+    pub async fn sluice(
+        &self,
+        line: &str,
+        expect: Expect,
+        texts: &[&str],
+    ) -> anyhow::Result<Output> {
         let mut command = Command::new(self.installation()?.sluice_path());
-        command.args(words(line)).env("KUBECONFIG", self.plane.kubeconfig(User::Admin)).kill_on_drop(true);
+        command
+            .args(words(line))
+            .env("KUBECONFIG", self.plane.kubeconfig(User::Admin))
+            .kill_on_drop(true);
         self.run("sluice", line, command, expect, texts).await
     }
 
@@ -146,7 +190,12 @@ impl Stage {
     ///
     /// # Errors
     /// When the time is up, with what was seen last.
-    pub async fn until<F, Fut>(&self, what: &str, limit: Duration, mut holds: F) -> anyhow::Result<()>
+    pub async fn until<F, Fut>(
+        &self,
+        what: &str,
+        limit: Duration,
+        mut holds: F,
+    ) -> anyhow::Result<()>
     where
         F: FnMut() -> Fut,
         Fut: Future<Output = anyhow::Result<(bool, String)>>,
@@ -167,11 +216,13 @@ impl Stage {
 
     /// Why the story ended early.
     pub fn failed(&self, error: &anyhow::Error) {
-        self.print(&format!("\n{} {error:#}", self.paint("1;31", "✖ the demo stops here:")));
+        self.print(&format!(
+            "\n{} {error:#}",
+            self.paint("1;31", "✖ the demo stops here:")
+        ));
     }
 
     /// One or more lines on the terminal.
-    #[expect(clippy::unused_self, reason = "the stage owns the terminal")]
     pub fn print(&self, text: &str) {
         let mut out = std::io::stdout().lock();
         // a closed pipe on the other side is the reader's decision
@@ -188,7 +239,10 @@ impl Stage {
         texts: &[&str],
     ) -> anyhow::Result<Output> {
         command.current_dir(&self.manifests);
-        self.print(&format!("   {}", self.paint("1", &format!("$ {program} {line}"))));
+        self.print(&format!(
+            "   {}",
+            self.paint("1", &format!("$ {program} {line}"))
+        ));
         let output = plane::run(command, None).await?;
         let answer = format!("{}{}", output.stdout, output.stderr);
         let lines: Vec<&str> = answer.lines().collect();
@@ -203,15 +257,26 @@ impl Stage {
             Expect::Refusal => output.code.is_some_and(|code| code != 0),
             Expect::Code(code) => output.code == Some(code),
         };
-        ensure!(as_expected, "`{program} {line}` ended with {:?}, expected {expect:?}", output.code);
+        ensure!(
+            as_expected,
+            "`{program} {line}` ended with {:?}, expected {expect:?}",
+            output.code
+        );
         for text in texts {
-            ensure!(answer.contains(text), "`{program} {line}` should have said `{text}`");
+            ensure!(
+                answer.contains(text),
+                "`{program} {line}` should have said `{text}`"
+            );
         }
         Ok(output)
     }
 
     fn paint(&self, code: &str, text: &str) -> String {
-        if self.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+        if self.colour {
+            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
     }
 
     /// The folder with the manifests.
@@ -254,6 +319,9 @@ fn words(line: &str) -> Vec<String> {
 mod tests {
     #[test]
     fn splits_a_line_as_a_shell_does() {
-        assert_eq!(super::words("a 'b c' -o \"d e\" ''"), ["a", "b c", "-o", "d e", ""]);
+        assert_eq!(
+            super::words("a 'b c' -o \"d e\" ''"),
+            ["a", "b c", "-o", "d e", ""]
+        );
     }
 }

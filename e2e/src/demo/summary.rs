@@ -33,7 +33,8 @@ impl Summary {
             ("rolledBack", "rolled back"),
             ("verified", "rollback verified"),
         ] {
-            self.clock.push((label, (at(name)? - occurred).total(jiff::Unit::Second)?));
+            self.clock
+                .push((label, (at(name)? - occurred).total(jiff::Unit::Second)?));
         }
         Ok(())
     }

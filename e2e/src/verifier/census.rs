@@ -13,7 +13,12 @@ use crate::{Plane, fetch};
 ///
 /// # Errors
 /// When a running pod does not answer: a census with a gap proves nothing.
-pub async fn ask(plane: &Plane, client: &Client, namespace: &str, labels: &str) -> anyhow::Result<BTreeMap<String, u32>> {
+pub async fn ask(
+    plane: &Plane,
+    client: &Client,
+    namespace: &str,
+    labels: &str,
+) -> anyhow::Result<BTreeMap<String, u32>> {
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
     let mut count = BTreeMap::new();
     for pod in pods.list(&ListParams::default().labels(labels)).await? {
@@ -24,8 +29,11 @@ pub async fn ask(plane: &Plane, client: &Client, namespace: &str, labels: &str) 
         let ip = status.pod_ip.context("a running pod without address")?;
         let url = format!("http://{ip}:8080/version");
         let answer = fetch::through_proxy(plane.dataplane().proxy(), &url).await?;
-        let version: Value = serde_json::from_slice(&answer.body).with_context(|| format!("{url} does not answer JSON"))?;
-        let image = version["image"].as_str().with_context(|| format!("{url} names no image"))?;
+        let version: Value = serde_json::from_slice(&answer.body)
+            .with_context(|| format!("{url} does not answer JSON"))?;
+        let image = version["image"]
+            .as_str()
+            .with_context(|| format!("{url} names no image"))?;
         *count.entry(image.to_owned()).or_insert(0) += 1;
     }
     Ok(count)

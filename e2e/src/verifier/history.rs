@@ -24,11 +24,28 @@ use tokio::task::JoinHandle;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fact {
     /// The Deployment wants this many pods of this image.
-    Deployment { name: String, replicas: u32, image: String },
+    Deployment {
+        name: String,
+        replicas: u32,
+        image: String,
+    },
     /// The ReplicaSet wants this many pods of this image, and has so many ready.
-    ReplicaSet { name: String, owner: String, replicas: u32, ready: u32, image: String },
+    ReplicaSet {
+        name: String,
+        owner: String,
+        replicas: u32,
+        ready: u32,
+        image: String,
+    },
     /// The pod runs this image.
-    Pod { name: String, replica_set: String, image: String, terminating: bool, ready: bool, over: bool },
+    Pod {
+        name: String,
+        replica_set: String,
+        image: String,
+        terminating: bool,
+        ready: bool,
+        over: bool,
+    },
 }
 
 /// One event.
@@ -56,10 +73,26 @@ impl History {
     /// # Errors
     /// When the namespace cannot be listed.
     pub async fn record(client: &Client, namespace: &str) -> anyhow::Result<Self> {
-        let mut history = Self { events: Arc::default(), broken: Arc::default(), tasks: Vec::new() };
-        history.follow(Api::<Deployment>::namespaced(client.clone(), namespace), deployment).await?;
-        history.follow(Api::<ReplicaSet>::namespaced(client.clone(), namespace), replica_set).await?;
-        history.follow(Api::<Pod>::namespaced(client.clone(), namespace), pod).await?;
+        let mut history = Self {
+            events: Arc::default(),
+            broken: Arc::default(),
+            tasks: Vec::new(),
+        };
+        history
+            .follow(
+                Api::<Deployment>::namespaced(client.clone(), namespace),
+                deployment,
+            )
+            .await?;
+        history
+            .follow(
+                Api::<ReplicaSet>::namespaced(client.clone(), namespace),
+                replica_set,
+            )
+            .await?;
+        history
+            .follow(Api::<Pod>::namespaced(client.clone(), namespace), pod)
+            .await?;
         Ok(history)
     }
 
@@ -68,10 +101,19 @@ impl History {
     /// # Errors
     /// When a watch broke in a way that may have lost an event.
     pub fn events(&self) -> anyhow::Result<Vec<Event>> {
-        if let Some(why) = self.broken.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+        if let Some(why) = self
+            .broken
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_ref()
+        {
             anyhow::bail!("the history has a hole: {why}");
         }
-        let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut events = self
+            .events
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         events.sort_by_key(|event| event.revision);
         Ok(events)
     }
@@ -80,8 +122,15 @@ impl History {
     where
         K: kube::Resource + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
     {
-        let list = api.list(&ListParams::default()).await.context("cannot list for the history")?;
-        let mut version = list.metadata.resource_version.clone().context("a list without resourceVersion")?;
+        let list = api
+            .list(&ListParams::default())
+            .await
+            .context("cannot list for the history")?;
+        let mut version = list
+            .metadata
+            .resource_version
+            .clone()
+            .context("a list without resourceVersion")?;
         let events = self.events.clone();
         for object in &list.items {
             note(&events, object, false, reduce);
@@ -90,7 +139,10 @@ impl History {
         self.tasks.push(tokio::spawn(async move {
             loop {
                 // the API server cut off, or the time of one watch over: go on from the last event
-                let Ok(stream) = api.watch(&WatchParams::default().timeout(280), &version).await else {
+                let Ok(stream) = api
+                    .watch(&WatchParams::default().timeout(280), &version)
+                    .await
+                else {
                     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
                     continue;
                 };
@@ -105,9 +157,12 @@ impl History {
                             version = object.resource_version().unwrap_or(version);
                             note(&events, &object, true, reduce);
                         }
-                        WatchEvent::Bookmark(bookmark) => version = bookmark.metadata.resource_version,
+                        WatchEvent::Bookmark(bookmark) => {
+                            version = bookmark.metadata.resource_version
+                        }
                         WatchEvent::Error(status) => {
-                            *broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(status.message);
+                            *broken.lock().unwrap_or_else(PoisonError::into_inner) =
+                                Some(status.message);
                             return;
                         }
                     }
@@ -126,39 +181,99 @@ impl Drop for History {
     }
 }
 
-fn note<K: kube::Resource>(events: &Mutex<Vec<Event>>, object: &K, deleted: bool, reduce: fn(&K) -> Option<Fact>) {
-    let revision = object.meta().resource_version.as_deref().and_then(|version| version.parse().ok());
+fn note<K: kube::Resource>(
+    events: &Mutex<Vec<Event>>,
+    object: &K,
+    deleted: bool,
+    reduce: fn(&K) -> Option<Fact>,
+) {
+    let revision = object
+        .meta()
+        .resource_version
+        .as_deref()
+        .and_then(|version| version.parse().ok());
     if let (Some(revision), Some(fact)) = (revision, reduce(object)) {
-        events.lock().unwrap_or_else(PoisonError::into_inner).push(Event { revision, deleted, fact });
+        events
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Event {
+                revision,
+                deleted,
+                fact,
+            });
     }
 }
 
 fn count(value: Option<i32>) -> u32 {
-    value.and_then(|value| u32::try_from(value).ok()).unwrap_or(0)
+    value
+        .and_then(|value| u32::try_from(value).ok())
+        .unwrap_or(0)
 }
 
 fn deployment(object: &Deployment) -> Option<Fact> {
     let spec = object.spec.as_ref()?;
-    let image = spec.template.spec.as_ref()?.containers.first()?.image.clone()?;
-    Some(Fact::Deployment { name: object.name_any(), replicas: count(spec.replicas), image })
+    let image = spec
+        .template
+        .spec
+        .as_ref()?
+        .containers
+        .first()?
+        .image
+        .clone()?;
+    Some(Fact::Deployment {
+        name: object.name_any(),
+        replicas: count(spec.replicas),
+        image,
+    })
 }
 
 fn replica_set(object: &ReplicaSet) -> Option<Fact> {
     let spec = object.spec.as_ref()?;
-    let image = spec.template.as_ref()?.spec.as_ref()?.containers.first()?.image.clone()?;
-    let owner = object.owner_references().iter().find(|owner| owner.controller == Some(true))?.name.clone();
-    let ready = object.status.as_ref().and_then(|status| status.ready_replicas);
-    Some(Fact::ReplicaSet { name: object.name_any(), owner, replicas: count(spec.replicas), ready: count(ready), image })
+    let image = spec
+        .template
+        .as_ref()?
+        .spec
+        .as_ref()?
+        .containers
+        .first()?
+        .image
+        .clone()?;
+    let owner = object
+        .owner_references()
+        .iter()
+        .find(|owner| owner.controller == Some(true))?
+        .name
+        .clone();
+    let ready = object
+        .status
+        .as_ref()
+        .and_then(|status| status.ready_replicas);
+    Some(Fact::ReplicaSet {
+        name: object.name_any(),
+        owner,
+        replicas: count(spec.replicas),
+        ready: count(ready),
+        image,
+    })
 }
 
 fn pod(object: &Pod) -> Option<Fact> {
     let image = object.spec.as_ref()?.containers.first()?.image.clone()?;
-    let replica_set = object.owner_references().iter().find(|owner| owner.controller == Some(true))?.name.clone();
+    let replica_set = object
+        .owner_references()
+        .iter()
+        .find(|owner| owner.controller == Some(true))?
+        .name
+        .clone();
     let status = object.status.as_ref();
     let phase = status.and_then(|status| status.phase.as_deref());
     let ready = status
         .and_then(|status| status.conditions.as_ref())
-        .is_some_and(|conditions| conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True"));
+        .is_some_and(|conditions| {
+            conditions
+                .iter()
+                .any(|c| c.type_ == "Ready" && c.status == "True")
+        });
     Some(Fact::Pod {
         name: object.name_any(),
         replica_set,

@@ -104,7 +104,9 @@ pub fn judge(events: &[Event], expected: &Expected) -> Vec<Breach> {
         if let Fact::Deployment { .. } = &event.fact {
             begin(&world, &complete, &mut episode);
         }
-        let Some(current) = episode.as_mut() else { continue };
+        let Some(current) = episode.as_mut() else {
+            continue;
+        };
         current.ready = current.ready.max(ready(&world, &current.image));
         if world.replicas != current.replicas {
             current.scaled = true;
@@ -114,7 +116,10 @@ pub fn judge(events: &[Event], expected: &Expected) -> Vec<Breach> {
         for what in broken(&world, current, complete.as_deref(), expected) {
             // one line per kind of breach and moment; a state that stays wrong is one breach
             if seen.insert(what.clone()) {
-                breaches.push(Breach { revision: event.revision, what });
+                breaches.push(Breach {
+                    revision: event.revision,
+                    what,
+                });
             }
         }
         let total: u32 = world.sets.values().map(|set| set.replicas).sum();
@@ -124,8 +129,14 @@ pub fn judge(events: &[Event], expected: &Expected) -> Vec<Breach> {
         if total >= world.replicas {
             current.low = world.replicas;
         }
-        let others = world.sets.values().any(|set| set.image != current.image && set.replicas > 0);
-        if !others && world.image == current.image && ready(&world, &current.image) >= world.replicas {
+        let others = world
+            .sets
+            .values()
+            .any(|set| set.image != current.image && set.replicas > 0);
+        if !others
+            && world.image == current.image
+            && ready(&world, &current.image) >= world.replicas
+        {
             complete = Some(current.image.clone());
         }
     }
@@ -133,12 +144,17 @@ pub fn judge(events: &[Event], expected: &Expected) -> Vec<Breach> {
 }
 
 fn begin(world: &World, complete: &Option<String>, episode: &mut Option<Episode>) {
-    if episode.as_ref().is_some_and(|episode| episode.image == world.image) {
+    if episode
+        .as_ref()
+        .is_some_and(|episode| episode.image == world.image)
+    {
         return;
     }
     *episode = Some(Episode {
         image: world.image.clone(),
-        rollback: complete.as_ref().is_none_or(|complete| *complete == world.image),
+        rollback: complete
+            .as_ref()
+            .is_none_or(|complete| *complete == world.image),
         ready: 0,
         replicas: world.replicas,
         scaled: false,
@@ -149,23 +165,51 @@ fn begin(world: &World, complete: &Option<String>, episode: &mut Option<Episode>
 
 fn apply(world: &mut World, event: &Event, deployment: &str) -> bool {
     match &event.fact {
-        Fact::Deployment { name, replicas, image } if name == deployment && !event.deleted => {
+        Fact::Deployment {
+            name,
+            replicas,
+            image,
+        } if name == deployment && !event.deleted => {
             world.replicas = *replicas;
             world.image.clone_from(image);
         }
-        Fact::ReplicaSet { name, owner, replicas, ready, image } if owner == deployment => {
+        Fact::ReplicaSet {
+            name,
+            owner,
+            replicas,
+            ready,
+            image,
+        } if owner == deployment => {
             if event.deleted {
                 world.sets.remove(name);
             } else {
-                world.sets.insert(name.clone(), Set { image: image.clone(), replicas: *replicas, ready: *ready });
+                world.sets.insert(
+                    name.clone(),
+                    Set {
+                        image: image.clone(),
+                        replicas: *replicas,
+                        ready: *ready,
+                    },
+                );
             }
         }
-        Fact::Pod { name, replica_set, image, terminating, over, .. } if world.sets.contains_key(replica_set) => {
+        Fact::Pod {
+            name,
+            replica_set,
+            image,
+            terminating,
+            over,
+            ..
+        } if world.sets.contains_key(replica_set) => {
             if event.deleted {
                 world.pods.remove(name);
             } else {
-                let member =
-                    Member { set: replica_set.clone(), image: image.clone(), terminating: *terminating, over: *over };
+                let member = Member {
+                    set: replica_set.clone(),
+                    image: image.clone(),
+                    terminating: *terminating,
+                    over: *over,
+                };
                 world.pods.insert(name.clone(), member);
             }
         }
@@ -174,7 +218,12 @@ fn apply(world: &mut World, event: &Event, deployment: &str) -> bool {
     true
 }
 
-fn broken(world: &World, episode: &Episode, complete: Option<&str>, expected: &Expected) -> Vec<String> {
+fn broken(
+    world: &World,
+    episode: &Episode,
+    complete: Option<&str>,
+    expected: &Expected,
+) -> Vec<String> {
     let mut broken = Vec::new();
     let surge = surge(expected.surge, episode.high);
     let most = episode.high + surge;
@@ -182,14 +231,22 @@ fn broken(world: &World, episode: &Episode, complete: Option<&str>, expected: &E
     let existing = living(world, None);
     for (count, word) in [(wanted, "wanted"), (existing, "existing")] {
         if count > most {
-            broken.push(format!("{count} pods {word} in all, N is {} and the surge {surge}", episode.high));
+            broken.push(format!(
+                "{count} pods {word} in all, N is {} and the surge {surge}",
+                episode.high
+            ));
         }
     }
     if episode.rollback {
         return broken;
     }
     let allowed = allowed(episode, expected, world.replicas);
-    let wanted: u32 = world.sets.values().filter(|set| set.image == episode.image).map(|set| set.replicas).sum();
+    let wanted: u32 = world
+        .sets
+        .values()
+        .filter(|set| set.image == episode.image)
+        .map(|set| set.replicas)
+        .sum();
     let existing = living(world, Some(&episode.image));
     for (count, word) in [(wanted, "wanted"), (existing, "existing")] {
         if count > allowed {
@@ -200,14 +257,21 @@ fn broken(world: &World, episode: &Episode, complete: Option<&str>, expected: &E
         }
     }
     if let Some(complete) = complete {
-        let old: u32 = world.sets.values().filter(|set| set.image == complete).map(|set| set.replicas).sum();
+        let old: u32 = world
+            .sets
+            .values()
+            .filter(|set| set.image == complete)
+            .map(|set| set.replicas)
+            .sum();
         let mut least = episode.low.saturating_sub(allowed);
         if episode.scaled {
             // in proportion, rounded against us
             least = least.saturating_sub(1 + surge);
         }
         if old < least && world.image == episode.image {
-            broken.push(format!("{old} pods wanted of {complete}, at least {least} must stay"));
+            broken.push(format!(
+                "{old} pods wanted of {complete}, at least {least} must stay"
+            ));
         }
     }
     broken
@@ -216,14 +280,24 @@ fn broken(world: &World, episode: &Episode, complete: Option<&str>, expected: &E
 /// The size of the first batch that is not behind us: all before it were seen ready in full.
 fn allowed(episode: &Episode, expected: &Expected, replicas: u32) -> u32 {
     let at = |replicas: u32| {
-        let sizes = expected.batches.iter().map(|batch| size(*batch, replicas)).chain([replicas]);
-        sizes.clone().find(|size| episode.ready < *size).unwrap_or(replicas)
+        let sizes = expected
+            .batches
+            .iter()
+            .map(|batch| size(*batch, replicas))
+            .chain([replicas]);
+        sizes
+            .clone()
+            .find(|size| episode.ready < *size)
+            .unwrap_or(replicas)
     };
     let mut allowed = at(replicas.max(episode.high));
     if episode.scaled {
         let began = at(episode.replicas.max(1));
-        let grown = (u64::from(began) * u64::from(replicas)).div_ceil(u64::from(episode.replicas.max(1)));
-        allowed = allowed.max(began).max(u32::try_from(grown).unwrap_or(u32::MAX).saturating_add(1));
+        let grown =
+            (u64::from(began) * u64::from(replicas)).div_ceil(u64::from(episode.replicas.max(1)));
+        allowed = allowed
+            .max(began)
+            .max(u32::try_from(grown).unwrap_or(u32::MAX).saturating_add(1));
     }
     allowed
 }
@@ -244,11 +318,19 @@ fn surge(surge: Size, replicas: u32) -> u32 {
 }
 
 fn ready(world: &World, image: &str) -> u32 {
-    world.sets.values().filter(|set| set.image == image).map(|set| set.ready).sum()
+    world
+        .sets
+        .values()
+        .filter(|set| set.image == image)
+        .map(|set| set.ready)
+        .sum()
 }
 
 fn living(world: &World, image: Option<&str>) -> u32 {
-    let living = world.pods.values().filter(|pod| !pod.terminating && !pod.over && world.sets.contains_key(&pod.set));
+    let living = world
+        .pods
+        .values()
+        .filter(|pod| !pod.terminating && !pod.over && world.sets.contains_key(&pod.set));
     let of_image = living.filter(|pod| image.is_none_or(|image| pod.image == image));
     u32::try_from(of_image.count()).unwrap_or(u32::MAX)
 }
@@ -258,27 +340,59 @@ mod tests {
     use super::*;
 
     fn deployment(revision: u64, image: &str, replicas: u32) -> Event {
-        Event { revision, deleted: false, fact: Fact::Deployment { name: "a".into(), replicas, image: image.into() } }
+        Event {
+            revision,
+            deleted: false,
+            fact: Fact::Deployment {
+                name: "a".into(),
+                replicas,
+                image: image.into(),
+            },
+        }
     }
 
     fn set(revision: u64, image: &str, replicas: u32, ready: u32) -> Event {
-        let fact = Fact::ReplicaSet { name: image.into(), owner: "a".into(), replicas, ready, image: image.into() };
-        Event { revision, deleted: false, fact }
+        let fact = Fact::ReplicaSet {
+            name: image.into(),
+            owner: "a".into(),
+            replicas,
+            ready,
+            image: image.into(),
+        };
+        Event {
+            revision,
+            deleted: false,
+            fact,
+        }
     }
 
     fn expected() -> Expected {
-        Expected { deployment: "a".into(), batches: vec![Size::Pods(1), Size::Percent(50)], surge: Size::Pods(2) }
+        Expected {
+            deployment: "a".into(),
+            batches: vec![Size::Pods(1), Size::Percent(50)],
+            surge: Size::Pods(2),
+        }
     }
 
     fn baseline() -> Vec<Event> {
-        vec![deployment(1, "v1", 10), set(2, "v1", 10, 10), deployment(3, "v2", 10)]
+        vec![
+            deployment(1, "v1", 10),
+            set(2, "v1", 10, 10),
+            deployment(3, "v2", 10),
+        ]
     }
 
     #[test]
     fn a_release_within_its_batches_is_clean() {
         let mut events = baseline();
         events.extend([set(4, "v2", 1, 0), set(5, "v2", 1, 1), set(6, "v1", 9, 9)]);
-        events.extend([set(7, "v2", 3, 1), set(8, "v2", 5, 5), set(9, "v1", 5, 5), set(10, "v2", 7, 5)]);
+        events.extend([
+            set(7, "v2", 3, 3),
+            set(8, "v1", 7, 7),
+            set(9, "v2", 5, 5),
+            set(10, "v1", 5, 5),
+        ]);
+        events.push(set(11, "v2", 7, 5));
         assert_eq!(judge(&events, &expected()), []);
     }
 
@@ -287,7 +401,10 @@ mod tests {
         let mut events = baseline();
         events.push(set(4, "v2", 2, 0));
         let breaches = judge(&events, &expected());
-        assert!(breaches[0].what.contains("2 pods wanted of v2, 1 allowed"), "{breaches:?}");
+        assert!(
+            breaches[0].what.contains("2 pods wanted of v2, 1 allowed"),
+            "{breaches:?}"
+        );
     }
 
     #[test]
@@ -301,16 +418,29 @@ mod tests {
     fn too_few_of_the_old_and_too_many_in_all_are_seen() {
         let mut events = baseline();
         events.push(set(4, "v1", 8, 8));
-        assert!(judge(&events, &expected())[0].what.contains("at least 9 must stay"));
+        assert!(
+            judge(&events, &expected())[0]
+                .what
+                .contains("at least 9 must stay")
+        );
         let mut events = baseline();
         events.extend([set(4, "v2", 1, 1), set(5, "v2", 3, 1)]);
-        assert!(judge(&events, &expected()).iter().any(|breach| breach.what.contains("in all")));
+        assert!(
+            judge(&events, &expected())
+                .iter()
+                .any(|breach| breach.what.contains("in all"))
+        );
     }
 
     #[test]
     fn a_rollback_may_go_at_once() {
         let mut events = baseline();
-        events.extend([set(4, "v2", 1, 1), set(5, "v1", 9, 9), deployment(6, "v1", 10), set(7, "v1", 10, 9)]);
+        events.extend([
+            set(4, "v2", 1, 1),
+            set(5, "v1", 9, 9),
+            deployment(6, "v1", 10),
+            set(7, "v1", 10, 9),
+        ]);
         events.push(set(8, "v2", 0, 0));
         assert_eq!(judge(&events, &expected()), []);
     }

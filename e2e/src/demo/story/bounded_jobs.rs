@@ -22,9 +22,17 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
             ],
         )
         .await?;
-    stage.sluice("check cronjob-unbounded.yaml", crate::demo::stage::Expect::Code(1), &["cronjob-without-deadline"]).await?;
+    stage
+        .sluice(
+            "check cronjob-unbounded.yaml",
+            crate::demo::stage::Expect::Code(1),
+            &["cronjob-without-deadline"],
+        )
+        .await?;
     stage.holds("the same findings offline, before any cluster sees it");
-    stage.kubectl("apply -f cronjob-bounded.yaml", Success, &["created"]).await?;
+    stage
+        .kubectl("apply -f cronjob-bounded.yaml", Success, &["created"])
+        .await?;
     stage.say("One that was there before the rules keeps running and can still be edited:");
     stage
         .kubectl("-n shop patch cronjob legacy-report --type=merge -p '{\"spec\":{\"schedule\":\"*/2 * * * *\"}}'", Success, &["patched"])

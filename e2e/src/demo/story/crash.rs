@@ -6,7 +6,9 @@ use crate::demo::stage::{Expect::Success, Stage};
 
 pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     stage.step("kill -9 of the controller in the middle of a release");
-    stage.kubectl("apply -f checkout-v4.yaml", Success, &["configured"]).await?;
+    stage
+        .kubectl("apply -f checkout-v4.yaml", Success, &["configured"])
+        .await?;
     let plane = stage.plane();
     stage
         .until("two pods run v4", Duration::from_secs(30), || async {
@@ -21,7 +23,10 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     for _ in 0..15 {
         tokio::time::sleep(Duration::from_millis(200)).await;
         let now = new_pods(plane, ":v4").await?;
-        anyhow::ensure!(now <= 10, "{now} pods of v4 while the controller is dead: more than the batch that was allowed");
+        anyhow::ensure!(
+            now <= 10,
+            "{now} pods of v4 while the controller is dead: more than the batch that was allowed"
+        );
     }
     let after = new_pods(plane, ":v4").await?;
     stage.check(
@@ -31,14 +36,36 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     )?;
     stage.installation()?.start_controller()?;
     stage.installation()?.controller_ready().await?;
-    stage.sluice("release wait deployment/checkout -n shop --timeout 60s", Success, &["Succeeded"]).await?;
+    stage
+        .sluice(
+            "release wait deployment/checkout -n shop --timeout 60s",
+            Success,
+            &["Succeeded"],
+        )
+        .await?;
     Ok(())
 }
 
 /// Pods that are asked to run an image with this tag and are not going.
 pub(super) async fn new_pods(plane: &crate::Plane, tag: &str) -> anyhow::Result<usize> {
     let template = "jsonpath={range .items[*]}{.metadata.deletionTimestamp}|{.spec.containers[0].image}{\"\\n\"}{end}";
-    let pods = plane.kubectl(crate::User::Admin, ["-n", "shop", "get", "pods", "-l", "app=checkout", "-o", template], None);
+    let pods = plane.kubectl(
+        crate::User::Admin,
+        [
+            "-n",
+            "shop",
+            "get",
+            "pods",
+            "-l",
+            "app=checkout",
+            "-o",
+            template,
+        ],
+        None,
+    );
     let pods = pods.await?.ok()?;
-    Ok(pods.lines().filter(|line| line.starts_with('|') && line.ends_with(tag)).count())
+    Ok(pods
+        .lines()
+        .filter(|line| line.starts_with('|') && line.ends_with(tag))
+        .count())
 }

@@ -9,12 +9,28 @@ use crate::demo::stage::{
 
 pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     stage.step("A release behind a gate: refused while payments is down, stepped when it is back");
-    stage.kubectl("apply -f checkout-v1.yaml", Success, &["created"]).await?;
-    stage.kubectl("-n shop rollout status deployment/checkout --timeout=60s", Success, &["successfully rolled out"]).await?;
-    stage.plane().world().traffic("shop", "checkout", 20.0);
-    stage.kubectl("apply -f checkout-gate.yaml -f checkout-plan.yaml", Success, &["created"]).await?;
+    stage
+        .kubectl("apply -f checkout-v1.yaml", Success, &["created"])
+        .await?;
+    stage
+        .kubectl(
+            "-n shop rollout status deployment/checkout --timeout=60s",
+            Success,
+            &["successfully rolled out"],
+        )
+        .await?;
+    stage.users_call("shop", "checkout", 20.0);
+    stage
+        .kubectl(
+            "apply -f checkout-gate.yaml -f checkout-plan.yaml",
+            Success,
+            &["created"],
+        )
+        .await?;
     opens(stage).await?;
-    stage.sluice("gate get checkout -n shop", Success, &["Open"]).await?;
+    stage
+        .sluice("gate get checkout -n shop", Success, &["Open"])
+        .await?;
 
     stage.say("payments starts to answer errors:");
     stage
@@ -28,18 +44,47 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
         })
         .await?;
     stage
-        .kubectl("apply -f checkout-v2.yaml", Refusal, &["denied the request", "shop/checkout", "payments-answers", "500"])
+        .kubectl(
+            "apply -f checkout-v2.yaml",
+            Refusal,
+            &[
+                "denied the request",
+                "shop/checkout",
+                "payments-answers",
+                "500",
+            ],
+        )
         .await?;
-    stage.sluice("gate get checkout -n shop", Code(1), &["Closed", "payments-answers"]).await?;
+    stage
+        .sluice(
+            "gate get checkout -n shop",
+            Code(1),
+            &["Closed", "payments-answers"],
+        )
+        .await?;
 
     stage.say("payments recovers:");
-    stage.kubectl("-n shop annotate pods -l app=payments fake.sluice.test/behaviour-", Success, &["annotate"]).await?;
-    opens(stage).await?;
-    stage.kubectl("apply -f checkout-v2.yaml", Success, &["configured"]).await?;
     stage
-        .sluice("release wait deployment/checkout -n shop --timeout 60s", Success, &["1/4", "2/4", "3/4", "4/4", "Succeeded"])
+        .kubectl(
+            "-n shop annotate pods -l app=payments fake.sluice.test/behaviour-",
+            Success,
+            &["annotate"],
+        )
         .await?;
-    stage.kubectl("-n shop get releases.sluice.dev", Success, &["Succeeded"]).await?;
+    opens(stage).await?;
+    stage
+        .kubectl("apply -f checkout-v2.yaml", Success, &["configured"])
+        .await?;
+    stage
+        .sluice(
+            "release wait deployment/checkout -n shop --timeout 60s",
+            Success,
+            &["1/4", "2/4", "3/4", "4/4", "Succeeded"],
+        )
+        .await?;
+    stage
+        .kubectl("-n shop get releases.sluice.dev", Success, &["Succeeded"])
+        .await?;
     Ok(())
 }
 
@@ -54,6 +99,17 @@ async fn opens(stage: &Stage) -> anyhow::Result<()> {
 }
 
 async fn state(plane: &crate::Plane) -> anyhow::Result<String> {
-    let arguments = ["-n", "shop", "get", "gates.sluice.dev", "checkout", "-o", "jsonpath={.status.state}"];
-    plane.kubectl(crate::User::Admin, arguments, None).await?.ok()
+    let arguments = [
+        "-n",
+        "shop",
+        "get",
+        "gates.sluice.dev",
+        "checkout",
+        "-o",
+        "jsonpath={.status.state}",
+    ];
+    plane
+        .kubectl(crate::User::Admin, arguments, None)
+        .await?
+        .ok()
 }

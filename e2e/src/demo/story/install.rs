@@ -1,18 +1,23 @@
 //! Before the story: a cluster with something in it, then Sluice.
 
 use crate::{
-    demo::stage::{
-        Expect::Success,
-        Stage,
-    },
+    demo::stage::{Expect::Success, Stage},
     installation::Installation,
 };
 
 pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     stage.step("A cluster that is in use already, then Sluice");
     stage.kubectl("get nodes", Success, &["Ready"]).await?;
-    stage.kubectl("apply -f namespaces.yaml -f cronjob-legacy.yaml -f payments.yaml", Success, &["created"]).await?;
-    stage.say("$ sluice install; then its two programs start, and the leader publishes the webhooks last");
+    stage
+        .kubectl(
+            "apply -f namespaces.yaml -f cronjob-legacy.yaml -f payments.yaml",
+            Success,
+            &["created"],
+        )
+        .await?;
+    stage.say(
+        "$ sluice install; then its two programs start, and the leader publishes the webhooks last",
+    );
     let prometheus = stage.plane().prometheus().await?.url();
     let installation = Installation::install(stage.plane(), Some(&prometheus)).await?;
     stage.installed(installation);
@@ -23,6 +28,8 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
             &["zz-sluice", "sluice-admission", "sluice-objects"],
         )
         .await?;
-    stage.kubectl("get policies.sluice.dev -A", Success, &["True"]).await?;
+    stage
+        .kubectl("get policies.sluice.dev -A", Success, &["True"])
+        .await?;
     Ok(())
 }
