@@ -1,0 +1,308 @@
+//! What is kept of each kind.
+
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+
+use jiff::Timestamp;
+use k8s_openapi::api::{
+    apps::v1::{Deployment, ReplicaSet},
+    core::v1::{Namespace, Pod},
+};
+use kube::api::ApiResource;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use sluice_api::{Gate, Policy, Probe, Release, RolloutPlan, annotation};
+use sluice_planner::{release::observation, template::template_hash};
+
+use super::{is_finished, table::Row};
+use crate::ownership;
+
+/// The label that the Deployment controller puts on pods and ReplicaSets.
+pub const POD_TEMPLATE_HASH: &str = "pod-template-hash";
+
+/// A namespace.
+pub struct NamespaceRow {
+    /// Its uid.
+    pub uid: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+impl Row for NamespaceRow {
+    fn resource() -> ApiResource {
+        ApiResource::erase::<Namespace>(&())
+    }
+
+    fn read(object: Value) -> Result<Self, String> {
+        Ok(Self {
+            uid: text(&object["metadata"]["uid"]),
+            labels: strings(&object["metadata"]["labels"]),
+        })
+    }
+}
+
+/// A Deployment.
+pub struct DeploymentRow {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its uid.
+    pub uid: String,
+    /// Its own labels: what selectors of gates and plans look at.
+    pub labels: BTreeMap<String, String>,
+    /// The content hash of its template.
+    pub template_hash: String,
+    /// The object that controls it, as `Kind/name`: such a Deployment is never governed.
+    pub controlled_by: Option<String>,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+    /// Whether it updates in a rolling way; only that can be stepped.
+    pub rolling: bool,
+    /// `spec.replicas`.
+    pub replicas: i64,
+    /// Whether it carries a hold, originals or ownership of ours: something is under way or was left half done.
+    pub marked: bool,
+    /// Whether it carries the annotation of denied templates.
+    pub denied: bool,
+    /// The object as it stands, where `marked`: what writes are computed from.
+    pub whole: Option<Arc<Value>>,
+}
+
+impl Row for DeploymentRow {
+    fn resource() -> ApiResource {
+        ApiResource::erase::<Deployment>(&())
+    }
+
+    fn read(object: Value) -> Result<Self, String> {
+        let metadata = &object["metadata"];
+        let spec = &object["spec"];
+        if !spec["template"].is_object() {
+            return Err("spec.template is not an object".to_owned());
+        }
+        let has = |key: &str| metadata["annotations"].get(key).is_some();
+        let marked = has(annotation::HOLD)
+            || has(annotation::ORIGINALS)
+            || ownership::is_ours(&metadata["managedFields"]);
+        Ok(Self {
+            namespace: text(&metadata["namespace"]),
+            name: text(&metadata["name"]),
+            uid: text(&metadata["uid"]),
+            labels: strings(&metadata["labels"]),
+            template_hash: template_hash(&spec["template"]),
+            controlled_by: controller(metadata).map(|(kind, name, _)| format!("{kind}/{name}")),
+            deleting: metadata.get("deletionTimestamp").is_some(),
+            rolling: spec["strategy"]["type"].as_str() != Some("Recreate"),
+            replicas: spec["replicas"].as_i64().unwrap_or(1),
+            marked,
+            denied: has(annotation::DENIED),
+            whole: marked.then(|| Arc::new(object)),
+        })
+    }
+
+    fn index(&self) -> Option<&str> {
+        Some(&self.uid)
+    }
+}
+
+/// A ReplicaSet of a Deployment.
+pub struct ReplicaSetRow {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its uid.
+    pub uid: String,
+    /// The uid of the Deployment that controls it.
+    pub owner: Option<String>,
+    /// When it was made, RFC 3339: sorts by age.
+    pub created: String,
+    /// What the planner sees.
+    pub facts: observation::ReplicaSet,
+}
+
+impl Row for ReplicaSetRow {
+    fn resource() -> ApiResource {
+        ApiResource::erase::<ReplicaSet>(&())
+    }
+
+    fn read(object: Value) -> Result<Self, String> {
+        let metadata = &object["metadata"];
+        let (spec, status) = (&object["spec"], &object["status"]);
+        let count = |value: &Value| {
+            value
+                .as_u64()
+                .and_then(|n| u32::try_from(n).ok())
+                .unwrap_or(0)
+        };
+        let failure = status["conditions"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .find(|condition| {
+                condition["type"] == "ReplicaFailure" && condition["status"] == "True"
+            })
+            .map(|condition| text(&condition["message"]));
+        let generation = metadata["generation"].as_i64().unwrap_or(0);
+        Ok(Self {
+            namespace: text(&metadata["namespace"]),
+            uid: text(&metadata["uid"]),
+            owner: controller(metadata)
+                .filter(|(kind, ..)| *kind == "Deployment")
+                .map(|(_, _, uid)| uid.to_owned()),
+            created: text(&metadata["creationTimestamp"]),
+            facts: observation::ReplicaSet {
+                name: text(&metadata["name"]),
+                pod_template_hash: text(&metadata["labels"][POD_TEMPLATE_HASH]),
+                template_hash: template_hash(&spec["template"]),
+                replicas: count(&spec["replicas"]),
+                existing: count(&status["replicas"]),
+                ready: count(&status["readyReplicas"]),
+                available: count(&status["availableReplicas"]),
+                observed: status["observedGeneration"].as_i64().unwrap_or(-1) >= generation,
+                failure,
+            },
+        })
+    }
+
+    fn index(&self) -> Option<&str> {
+        self.owner.as_deref()
+    }
+}
+
+/// Restarts of a container after which a pod that is not ready counts as crashing. One restart is how many programs wait for a dependency.
+pub const CRASHES: u64 = 2;
+
+/// A pod.
+pub struct PodRow {
+    /// Its name.
+    pub name: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// The uid of its controller.
+    pub owner: Option<String>,
+    /// Its address.
+    pub ip: Option<IpAddr>,
+    /// Whether its Ready condition is true.
+    pub ready: bool,
+    /// When its containers began to run; `None` while none has.
+    pub started: Option<Timestamp>,
+    /// Whether one of its containers came back at least [`CRASHES`] times and it is not ready: it does not start slowly, it crashes.
+    pub crashing: bool,
+    /// Whether it is on its way out or has ended.
+    pub ending: bool,
+}
+
+impl Row for PodRow {
+    fn resource() -> ApiResource {
+        ApiResource::erase::<Pod>(&())
+    }
+
+    fn read(object: Value) -> Result<Self, String> {
+        let (metadata, status) = (&object["metadata"], &object["status"]);
+        let containers = || status["containerStatuses"].as_array().into_iter().flatten();
+        let started = containers()
+            .filter_map(|container| {
+                container["state"]["running"]["startedAt"]
+                    .as_str()
+                    .or_else(|| container["lastState"]["terminated"]["startedAt"].as_str())
+                    .or_else(|| container["state"]["terminated"]["startedAt"].as_str())
+            })
+            .filter_map(|text| text.parse::<Timestamp>().ok())
+            .max();
+        let ready = status["conditions"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .any(|condition| condition["type"] == "Ready" && condition["status"] == "True");
+        Ok(Self {
+            name: text(&metadata["name"]),
+            namespace: text(&metadata["namespace"]),
+            owner: controller(metadata).map(|(_, _, uid)| uid.to_owned()),
+            ip: status["podIP"].as_str().and_then(|ip| ip.parse().ok()),
+            ready,
+            started,
+            crashing: !ready
+                && containers()
+                    .any(|container| container["restartCount"].as_u64().unwrap_or(0) >= CRASHES),
+            ending: metadata.get("deletionTimestamp").is_some()
+                || matches!(status["phase"].as_str(), Some("Failed" | "Succeeded")),
+        })
+    }
+
+    fn index(&self) -> Option<&str> {
+        self.owner.as_deref()
+    }
+}
+
+impl Row for Release {
+    fn resource() -> ApiResource {
+        ApiResource::erase::<Self>(&())
+    }
+
+    /// A finished Release is kept without what only an unfinished one needs: they outnumber the workloads.
+    fn read(object: Value) -> Result<Self, String> {
+        let mut release: Self = typed(object)?;
+        if is_finished(&release) {
+            release.metadata.annotations = None;
+            release.spec.originals = Value::Object(serde_json::Map::new());
+            if let Some(stable) = &mut release.spec.stable {
+                stable.template = Value::Object(serde_json::Map::new());
+            }
+            if let Some(status) = &mut release.status {
+                status.way_back = Vec::new();
+                status.batches = Vec::new();
+            }
+        }
+        Ok(release)
+    }
+
+    fn index(&self) -> Option<&str> {
+        Some(&self.spec.workload.uid)
+    }
+}
+
+macro_rules! typed_rows {
+    ($($kind:ty),*) => {$(
+        impl Row for $kind {
+            fn resource() -> ApiResource {
+                ApiResource::erase::<Self>(&())
+            }
+
+            fn read(object: Value) -> Result<Self, String> {
+                typed(object)
+            }
+        }
+    )*};
+}
+typed_rows!(Gate, RolloutPlan, Probe, Policy);
+
+/// Reads an object of ours, without the ownership lists that nobody here looks at.
+fn typed<T: DeserializeOwned>(mut object: Value) -> Result<T, String> {
+    if let Some(metadata) = object["metadata"].as_object_mut() {
+        metadata.remove("managedFields");
+    }
+    serde_json::from_value(object).map_err(|error| error.to_string())
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn strings(value: &Value) -> BTreeMap<String, String> {
+    value
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+        .collect()
+}
+
+/// Kind, name and uid of the controlling owner.
+fn controller(metadata: &Value) -> Option<(&str, &str, &str)> {
+    metadata["ownerReferences"]
+        .as_array()?
+        .iter()
+        .find(|owner| owner["controller"] == true)
+        .map(|owner| {
+            let text = |field: &str| owner[field].as_str().unwrap_or_default();
+            (text("kind"), text("name"), text("uid"))
+        })
+}

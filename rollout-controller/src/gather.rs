@@ -1,0 +1,626 @@
+//! Everything one pass needs to know about one Deployment, complete, so that nothing is looked up while deciding.
+//!
+//! I/O: a GET of the Deployment where the table does not keep it whole, and of the stable ReplicaSet when a release is about to be recorded.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::Value;
+use sluice_api::{
+    Release, ReleasePhase, RolloutPlan, Verdict, WorkloadKind,
+    annotation::{self, Denied, Hold, Originals},
+    gate::ProbeRef,
+    label::Mode,
+    release::{PlanRef, StableTemplate},
+};
+use sluice_planner::{
+    release::observation::{self, Observation, ProbeAnswer, Rehearsal},
+    selection::{self, Workload},
+    template::template_hash,
+};
+use sluice_probes::{Engine, RunId};
+
+use crate::{
+    cache::{
+        Caches, is_finished,
+        rows::{DeploymentRow, POD_TEMPLATE_HASH, ReplicaSetRow},
+        table::Key,
+    },
+    execute::{ExecuteError, Executor},
+    probing::{
+        desired::{release_run, stable_run},
+        judging::Judge,
+        references::Referred,
+    },
+    validate,
+};
+
+/// A Deployment with something under way, and all that is known about it.
+pub struct Found {
+    /// Which Deployment.
+    pub key: Key,
+    /// What the planner sees.
+    pub observation: Observation,
+}
+
+/// Reads the tables, the probe engine and, where they do not suffice, the API server.
+pub struct Gatherer {
+    /// The tables.
+    pub caches: Arc<Caches>,
+    /// The probe engine.
+    pub engine: Engine,
+    /// What gates say.
+    pub judge: Arc<Judge>,
+    /// Sluice's own namespace.
+    pub system: String,
+}
+
+impl Gatherer {
+    /// What is known about a Deployment; `None` when nothing is under way there.
+    ///
+    /// # Errors
+    /// When the API server could not be asked for what is missing.
+    pub async fn gather(
+        &self,
+        executor: &Executor,
+        key: &Key,
+        rehearsal: Option<Rehearsal>,
+    ) -> Result<Option<Found>, ExecuteError> {
+        let Some(row) = self.caches.deployments.get(key) else {
+            return Ok(None);
+        };
+        let releases = self.caches.releases.of(&row.uid);
+        if row.deleting || !(self.caches.is_active(&row) || retry_waits(&row, &releases)) {
+            return Ok(None);
+        }
+        let deployment = match &row.whole {
+            Some(whole) => Value::clone(whole),
+            None => match executor.read(&self.caches.deployments, key).await? {
+                Some(live) => live,
+                None => return Ok(None),
+            },
+        };
+        if deployment["metadata"]["uid"] != *row.uid {
+            return Ok(None);
+        }
+        let annotations = &deployment["metadata"]["annotations"];
+        let hold: Result<Option<Hold>, String> = read(annotations, annotation::HOLD);
+        let originals: Result<Option<Originals>, String> = read(annotations, annotation::ORIGINALS);
+        let denied: Vec<Denied> = read(annotations, annotation::DENIED)
+            .ok()
+            .flatten()
+            .unwrap_or_default();
+        let (release, others) = pick(
+            &releases,
+            hold.as_ref().ok().and_then(Option::as_ref),
+            &denied,
+        );
+
+        let plan_object = self.plan(key, &row);
+        let plan = self.usable(key, plan_object.as_deref());
+        let sets = self.caches.replica_sets.of(&row.uid);
+        let stable = match (&release, &hold) {
+            (None, Ok(Some(hold))) => {
+                self.stable(executor, key, &row, hold, &releases, &others, &sets)
+                    .await?
+            }
+            _ => None,
+        };
+        let probes = self.judge.probes();
+        let answers = |references: &[ProbeRef], run: fn(&Key, &Key) -> RunId| match (
+            &plan_object,
+            &release,
+        ) {
+            (Some(plan), Some(release)) => {
+                let name = Key::new(
+                    key.namespace.clone(),
+                    release.metadata.name.clone().unwrap_or_default(),
+                );
+                let own = plan.metadata.namespace.as_deref().unwrap_or_default();
+                self.answers(probes.resolve(references, own), |probe| run(probe, &name))
+            }
+            _ => Vec::new(),
+        };
+        let (during, after) = match &plan_object {
+            Some(plan) => (
+                plan.spec.during.probes.clone(),
+                if plan.spec.after.probes.is_empty() {
+                    plan.spec.during.probes.clone()
+                } else {
+                    plan.spec.after.probes.clone()
+                },
+            ),
+            None => (Vec::new(), Vec::new()),
+        };
+        let mut proof = during.clone();
+        proof.extend(
+            after
+                .iter()
+                .filter(|reference| !during.contains(reference))
+                .cloned(),
+        );
+        let observation = Observation {
+            now: Timestamp::now(),
+            replica_sets: {
+                let mut sets: Vec<observation::ReplicaSet> =
+                    sets.iter().map(|set| set.facts.clone()).collect();
+                sets.sort_by(|one, other| one.name.cmp(&other.name));
+                sets
+            },
+            hold,
+            originals,
+            stable,
+            gates: self.judge.gates_of(workload(key, &row)),
+            during: answers(&during, release_run),
+            after: answers(&after, release_run),
+            stable_proof: answers(&proof, stable_run),
+            rehearsal,
+            release: release.as_deref().cloned(),
+            others: others
+                .iter()
+                .map(|release| Release::clone(release))
+                .collect(),
+            plan,
+            deployment,
+        };
+        Ok(Some(Found {
+            key: key.clone(),
+            observation,
+        }))
+    }
+
+    /// Whether a plan applies to a Deployment and may act there.
+    #[must_use]
+    pub fn governs(&self, key: &Key, row: &DeploymentRow) -> bool {
+        row.controlled_by.is_none()
+            && !row.deleting
+            && row.rolling
+            && matches!(
+                self.usable(key, self.plan(key, row).as_deref()),
+                observation::Plan::Active { .. }
+            )
+    }
+
+    fn plan(&self, key: &Key, row: &DeploymentRow) -> Option<Arc<RolloutPlan>> {
+        let plans = self.caches.plans.all();
+        let chosen = selection::applicable_plan(
+            workload(key, row),
+            &self.system,
+            plans.iter().map(|(_, plan)| plan.as_ref()),
+        )?;
+        plans
+            .iter()
+            .find(|(_, plan)| std::ptr::eq(plan.as_ref(), chosen))
+            .map(|(_, plan)| plan.clone())
+    }
+
+    /// The plan as the planner sees it: a plan that cannot work, or may not act any more, is missing, and says why.
+    fn usable(&self, key: &Key, plan: Option<&RolloutPlan>) -> observation::Plan {
+        let missing = |why: String| observation::Plan::Missing { why };
+        let mode = self.caches.mode(&key.namespace);
+        if mode != Mode::Enforce {
+            return missing(format!(
+                "namespace {} is of mode {mode}: releases are stepped in mode enforce only",
+                key.namespace
+            ));
+        }
+        let Some(plan) = plan else {
+            return missing(format!(
+                "no rollout plan matches deployment/{} in namespace {}",
+                key.name, key.namespace
+            ));
+        };
+        let reference = PlanRef {
+            namespace: plan.metadata.namespace.clone().unwrap_or_default(),
+            name: plan.metadata.name.clone().unwrap_or_default(),
+        };
+        if plan.metadata.deletion_timestamp.is_some() {
+            return missing(format!(
+                "rollout plan {}/{} is being deleted",
+                reference.namespace, reference.name
+            ));
+        }
+        match validate::plan(&plan.spec) {
+            Some(problem) => missing(format!(
+                "rollout plan {}/{} cannot work: {problem}",
+                reference.namespace, reference.name
+            )),
+            None => observation::Plan::Active {
+                reference,
+                spec: plan.spec.clone(),
+            },
+        }
+    }
+
+    fn answers(&self, referred: Vec<Referred>, run: impl Fn(&Key) -> RunId) -> Vec<ProbeAnswer> {
+        let unknown = |probe: String, message: String| ProbeAnswer {
+            probe,
+            verdict: Verdict::Unknown,
+            message,
+            at: None,
+            first_bad: None,
+            detected: None,
+        };
+        referred
+            .into_iter()
+            .map(|referred| match referred {
+                Referred::Missing { named, why } => unknown(named, why),
+                Referred::Found(key, probe) => match self.judge.problem(&key, &probe) {
+                    Some(why) => unknown(key.to_string(), why),
+                    None => {
+                        let answer = self.engine.answer(&run(&key));
+                        ProbeAnswer {
+                            probe: key.to_string(),
+                            verdict: answer.verdict,
+                            message: answer.message,
+                            at: answer.at,
+                            first_bad: answer.first_bad,
+                            detected: answer.detected,
+                        }
+                    }
+                },
+            })
+            .collect()
+    }
+
+    /// What a rollback would return to, for a release that is about to be recorded.
+    #[allow(clippy::too_many_arguments)]
+    async fn stable(
+        &self,
+        executor: &Executor,
+        key: &Key,
+        row: &DeploymentRow,
+        hold: &Hold,
+        releases: &[Arc<Release>],
+        others: &[Arc<Release>],
+        sets: &[Arc<ReplicaSetRow>],
+    ) -> Result<Option<StableTemplate>, ExecuteError> {
+        // what takes the place of an unfinished release returns to where that one would have returned
+        if let Some(superseded) = others.last() {
+            return Ok(superseded.spec.stable.clone());
+        }
+        let Some(set) = baseline(&hold.target, hold.stable.as_deref(), releases, sets) else {
+            return Ok(None);
+        };
+        let set_key = Key::new(key.namespace.clone(), set.facts.name.clone());
+        let Some(live) = executor
+            .read(&self.caches.replica_sets, &set_key)
+            .await?
+            .filter(|live| live["metadata"]["uid"] == *set.uid)
+        else {
+            return Err(ExecuteError::Stale {
+                what: format!("replica set {set_key} of deployment {}", row.name),
+            });
+        };
+        let mut template = live["spec"]["template"].clone();
+        if let Some(labels) = template["metadata"]["labels"].as_object_mut() {
+            labels.remove(POD_TEMPLATE_HASH);
+        }
+        Ok(Some(StableTemplate {
+            hash: template_hash(&template),
+            pod_template_hash: Some(set.facts.pod_template_hash.clone()),
+            template,
+        }))
+    }
+}
+
+/// The Deployment as selectors see it.
+fn workload<'a>(key: &'a Key, row: &'a DeploymentRow) -> Workload<'a> {
+    Workload {
+        namespace: &key.namespace,
+        kind: WorkloadKind::Deployment,
+        name: &key.name,
+        labels: &row.labels,
+    }
+}
+
+fn read<T: serde::de::DeserializeOwned>(
+    annotations: &Value,
+    key: &'static str,
+) -> Result<Option<T>, String> {
+    let text = match annotations.get(key) {
+        None => None,
+        Some(Value::String(text)) => Some(text.as_str()),
+        Some(_) => return Err(format!("annotation {key} is not a text")),
+    };
+    annotation::read(key, text).map_err(|error| format!("{error}: {}", error.source))
+}
+
+/// Whether a human asked to forget a template that this Deployment still denies.
+fn retry_waits(row: &DeploymentRow, releases: &[Arc<Release>]) -> bool {
+    row.denied
+        && releases
+            .iter()
+            .any(|release| is_finished(release) && release.spec.retry.is_some())
+}
+
+/// When a Release was made, then its name: the youngest sorts last.
+fn age(release: &Release) -> (Option<Timestamp>, Option<&str>) {
+    (
+        release
+            .metadata
+            .creation_timestamp
+            .as_ref()
+            .map(|time| time.0),
+        release.metadata.name.as_deref(),
+    )
+}
+
+/// The Release this pass is about, and other unfinished ones, youngest last: the one that the hold names, else the youngest unfinished, else one with a
+/// retry for a template that is still denied.
+fn pick(
+    releases: &[Arc<Release>],
+    hold: Option<&Hold>,
+    denied: &[Denied],
+) -> (Option<Arc<Release>>, Vec<Arc<Release>>) {
+    let mut releases = releases.to_vec();
+    releases.sort_by(|one, other| age(one).cmp(&age(other)));
+    let named = hold.and_then(|hold| {
+        releases.iter().find(|release| {
+            release.metadata.name.as_deref() == Some(hold.release.as_str())
+                && release.spec.target.hash == hold.target
+        })
+    });
+    let unfinished = || releases.iter().filter(|release| !is_finished(release));
+    let chosen = match hold {
+        // the Release of a hold that is not recorded yet must be made, not replaced by an older one
+        Some(_) => named,
+        None => unfinished().next_back().or_else(|| {
+            releases.iter().rfind(|release| {
+                release.spec.retry.is_some()
+                    && denied.iter().any(|denied| {
+                        denied.target == release.spec.target.hash
+                            || Some(denied.release.as_str()) == release.metadata.name.as_deref()
+                    })
+            })
+        }),
+    }
+    .cloned();
+    let others = unfinished()
+        .filter(|release| {
+            chosen
+                .as_ref()
+                .is_none_or(|chosen| chosen.metadata.name != release.metadata.name)
+        })
+        .cloned()
+        .collect();
+    (chosen, others)
+}
+
+/// The ReplicaSet of the version that a rollback would return to. What runs is the baseline: the last version that a release proved, if it still has ready
+/// pods; else the version with the most ready pods; with no ready pod anywhere the last proved one, then the one the hold names, then the one with the most pods wanted.
+fn baseline<'a>(
+    target: &str,
+    named: Option<&str>,
+    releases: &[Arc<Release>],
+    sets: &'a [Arc<ReplicaSetRow>],
+) -> Option<&'a ReplicaSetRow> {
+    let mut proved: Vec<&Arc<Release>> = releases
+        .iter()
+        .filter(|release| {
+            release
+                .status
+                .as_ref()
+                .is_some_and(|status| status.phase == ReleasePhase::Succeeded)
+        })
+        .collect();
+    proved.sort_by(|one, other| age(one).cmp(&age(other)));
+    let proved = proved
+        .last()
+        .map(|release| release.spec.target.hash.as_str());
+    let others: Vec<&ReplicaSetRow> = sets
+        .iter()
+        .map(AsRef::as_ref)
+        .filter(|set| set.facts.template_hash != target)
+        .collect();
+    let of = |hash: Option<&str>| {
+        others
+            .iter()
+            .find(|set| Some(set.facts.template_hash.as_str()) == hash)
+            .copied()
+    };
+    let most = |count: fn(&observation::ReplicaSet) -> u32| {
+        others
+            .iter()
+            .filter(|set| count(&set.facts) > 0)
+            .max_by(|one, other| {
+                (count(&one.facts), &one.created).cmp(&(count(&other.facts), &other.created))
+            })
+            .copied()
+    };
+    of(proved)
+        .filter(|set| set.facts.ready > 0)
+        .or_else(|| most(|set| set.ready))
+        .or_else(|| of(proved))
+        .or_else(|| of(named))
+        .or_else(|| most(|set| set.replicas))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn release(name: &str, created: &str, target: &str, phase: &str, retry: bool) -> Arc<Release> {
+        let mut object = json!({
+            "apiVersion": "sluice.dev/v1alpha1", "kind": "Release",
+            "metadata": {"name": name, "namespace": "shop", "creationTimestamp": created},
+            "spec": {"workload": {"kind": "Deployment", "name": "checkout", "uid": "u"}, "target": {"hash": target},
+                "originals": {}, "plan": {"namespace": "shop", "name": "p"}},
+            "status": {"phase": phase},
+        });
+        if retry {
+            object["spec"]["retry"] = json!({"reason": "fixed the database"});
+        }
+        Arc::new(serde_json::from_value(object).unwrap())
+    }
+
+    fn set(template: &str, created: &str, ready: u32, replicas: u32) -> Arc<ReplicaSetRow> {
+        Arc::new(ReplicaSetRow {
+            namespace: "shop".into(),
+            uid: template.into(),
+            owner: Some("u".into()),
+            created: created.into(),
+            facts: observation::ReplicaSet {
+                name: template.into(),
+                pod_template_hash: template.into(),
+                template_hash: template.into(),
+                replicas,
+                existing: replicas,
+                ready,
+                available: ready,
+                observed: true,
+                failure: None,
+            },
+        })
+    }
+
+    fn hold(target: &str, release: &str) -> Hold {
+        Hold {
+            uid: "u".into(),
+            target: target.into(),
+            stable: None,
+            release: release.into(),
+            paused: false,
+        }
+    }
+
+    const DAY: [&str; 3] = [
+        "2026-01-01T00:00:00Z",
+        "2026-01-02T00:00:00Z",
+        "2026-01-03T00:00:00Z",
+    ];
+
+    #[test]
+    fn the_release_of_a_pass_is_the_one_the_hold_names() {
+        let releases = [
+            release("r1", DAY[0], "t1", "RolledBack", true),
+            release("r2", DAY[1], "t2", "Baking", false),
+            release("r3", DAY[2], "t3", "Held", false),
+        ];
+        let denied = [Denied {
+            uid: "u".into(),
+            target: "t1".into(),
+            release: "r1".into(),
+            reason: "bad".into(),
+        }];
+        let names = |(chosen, others): (Option<Arc<Release>>, Vec<Arc<Release>>)| {
+            let name = |release: &Arc<Release>| release.metadata.name.clone().unwrap();
+            (
+                chosen.as_ref().map(name),
+                others.iter().map(name).collect::<Vec<_>>(),
+            )
+        };
+        let (r2, r3) = ("r2".to_owned(), "r3".to_owned());
+        for (what, hold, releases, expected) in [
+            (
+                "named",
+                Some(hold("t2", "r2")),
+                &releases[..],
+                (Some(r2.clone()), vec![r3.clone()]),
+            ),
+            (
+                "not recorded yet",
+                Some(hold("t4", "r4")),
+                &releases[..],
+                (None, vec![r2.clone(), r3.clone()]),
+            ),
+            (
+                "same name, another template",
+                Some(hold("t9", "r2")),
+                &releases[..],
+                (None, vec![r2.clone(), r3.clone()]),
+            ),
+            (
+                "no hold",
+                None,
+                &releases[..],
+                (Some(r3.clone()), vec![r2.clone()]),
+            ),
+            (
+                "a retry waits",
+                None,
+                &releases[..1],
+                (Some("r1".to_owned()), vec![]),
+            ),
+        ] {
+            assert_eq!(
+                names(pick(releases, hold.as_ref(), &denied)),
+                expected,
+                "{what}"
+            );
+        }
+        assert_eq!(names(pick(&releases[..1], None, &[])), (None, vec![]));
+    }
+
+    #[test]
+    fn what_runs_is_the_baseline() {
+        let proved = [release("r1", DAY[0], "t1", "Succeeded", false)];
+        for (what, releases, named, sets, expected) in [
+            (
+                "nothing runs",
+                &[][..],
+                None,
+                vec![set("new", DAY[2], 0, 0)],
+                None,
+            ),
+            (
+                "never released before",
+                &[][..],
+                None,
+                vec![
+                    set("a", DAY[0], 2, 2),
+                    set("b", DAY[1], 8, 8),
+                    set("new", DAY[2], 9, 9),
+                ],
+                Some("b"),
+            ),
+            (
+                "the proved one while it runs",
+                &proved[..],
+                None,
+                vec![set("t1", DAY[0], 1, 1), set("b", DAY[1], 9, 9)],
+                Some("t1"),
+            ),
+            (
+                "something slipped by",
+                &proved[..],
+                None,
+                vec![set("t1", DAY[0], 0, 0), set("b", DAY[1], 9, 9)],
+                Some("b"),
+            ),
+            (
+                "nothing is ready: proved",
+                &proved[..],
+                Some("b"),
+                vec![set("t1", DAY[0], 0, 0), set("b", DAY[1], 0, 9)],
+                Some("t1"),
+            ),
+            (
+                "nothing is ready: named",
+                &[][..],
+                Some("a"),
+                vec![set("a", DAY[0], 0, 0), set("b", DAY[1], 0, 9)],
+                Some("a"),
+            ),
+            (
+                "nothing is ready: most wanted",
+                &[][..],
+                None,
+                vec![set("a", DAY[0], 0, 0), set("b", DAY[1], 0, 9)],
+                Some("b"),
+            ),
+            (
+                "of equals the younger",
+                &[][..],
+                None,
+                vec![set("b", DAY[1], 3, 3), set("a", DAY[0], 3, 3)],
+                Some("b"),
+            ),
+        ] {
+            let found = baseline("new", named, releases, &sets).map(|set| set.facts.name.clone());
+            assert_eq!(found.as_deref(), expected, "{what}");
+        }
+    }
+}

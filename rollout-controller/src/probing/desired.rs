@@ -1,0 +1,431 @@
+//! Which probe runs must exist. Pure: everything comes in as arguments, and the same state of the cluster gives the same runs.
+//!
+//! A run has a context, so that the same probe asked for different things never mixes its rows of samples:
+//!
+//! | context | asked for | targets |
+//! |---|---|---|
+//! | (empty) | gates, and the probe's own status | the URL or query as written |
+//! | `deployment NS/NAME` | gates of that component, for probes of pods | `All` and `Stable`: its pods; `Canary`: none outside a release |
+//! | `release NS/NAME` | `during` and `after` of the plan, while batches run | canary: pods of the target; stable: pods of the stable version |
+//! | `stable NS/NAME` | the proof of a rollback | the stable pods, asked as if they were the canary |
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use sluice_api::{
+    Gate, PodSet, Probe, Release, ReleasePhase, RolloutPlan, WorkloadKind, probe::Trigger,
+};
+use sluice_planner::selection::{self, Workload};
+use sluice_probes::{Check, PodTarget, Run, RunId, Targets};
+
+use super::references::{Probes, Referred};
+use crate::cache::{
+    is_finished,
+    rows::{DeploymentRow, PodRow, ReplicaSetRow},
+    table::Key,
+};
+
+/// Everything that decides which runs exist.
+pub struct Scene<'a> {
+    /// Sluice's own namespace.
+    pub system: &'a str,
+    /// Every probe.
+    pub probes: &'a Probes,
+    /// Why a probe cannot work; `None` when it can.
+    pub refused: &'a dyn Fn(&Key, &Probe) -> Option<String>,
+    /// Every gate.
+    pub gates: &'a [(Key, Arc<Gate>)],
+    /// Every plan.
+    pub plans: &'a [(Key, Arc<RolloutPlan>)],
+    /// Every Deployment.
+    pub deployments: &'a [(Key, Arc<DeploymentRow>)],
+    /// Releases by the uid of the workload.
+    pub releases: &'a dyn Fn(&str) -> Vec<Arc<Release>>,
+    /// ReplicaSets by the uid of the Deployment.
+    pub replica_sets: &'a dyn Fn(&str) -> Vec<Arc<ReplicaSetRow>>,
+    /// Pods by the uid of the ReplicaSet.
+    pub pods: &'a dyn Fn(&str) -> Vec<Arc<PodRow>>,
+}
+
+/// One probe that a gate requires.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Requirement {
+    /// `namespace/name`, or the selector in words.
+    pub probe: String,
+    /// What is wrong before any sample: it does not exist, or it cannot work.
+    pub problem: Option<Problem>,
+    /// The runs that must all pass. None without a problem: there is nobody to ask.
+    pub runs: Vec<RunId>,
+}
+
+/// Why a requirement has no run.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Problem {
+    /// The probe does not exist.
+    Missing(String),
+    /// The probe cannot work.
+    NotAccepted(String),
+}
+
+/// Who wants to know about a run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Readers {
+    /// Gates that require it.
+    pub gates: BTreeSet<Key>,
+    /// The Deployment whose release it judges.
+    pub deployment: Option<Key>,
+    /// Whether it is part of the probe's own status.
+    pub own: bool,
+}
+
+/// The runs, and what they are for.
+#[derive(Default)]
+pub struct Desired {
+    /// Every run, once.
+    pub runs: Vec<Run>,
+    /// What each gate requires.
+    pub gates: BTreeMap<Key, Vec<Requirement>>,
+    /// The runs of each probe on its own schedule.
+    pub probes: BTreeMap<Key, Vec<RunId>>,
+    /// Who wants to know about a run.
+    pub readers: HashMap<RunId, Readers>,
+    /// The probes all of this was worked out from.
+    pub known: Arc<Probes>,
+}
+
+/// The run of a release for `probe`.
+#[must_use]
+pub fn release_run(probe: &Key, release: &Key) -> RunId {
+    RunId {
+        probe: probe.to_string(),
+        context: format!("release {release}"),
+    }
+}
+
+/// The run that asks the stable version after a rollback.
+#[must_use]
+pub fn stable_run(probe: &Key, release: &Key) -> RunId {
+    RunId {
+        probe: probe.to_string(),
+        context: format!("stable {release}"),
+    }
+}
+
+fn own_run(probe: &Key) -> RunId {
+    RunId {
+        probe: probe.to_string(),
+        context: String::new(),
+    }
+}
+
+fn component_run(probe: &Key, deployment: &Key) -> RunId {
+    RunId {
+        probe: probe.to_string(),
+        context: format!("deployment {deployment}"),
+    }
+}
+
+/// The runs that must exist now.
+#[must_use]
+pub fn desired(scene: &Scene<'_>) -> Desired {
+    let mut desired = Desired::default();
+    for (key, probe) in scene.probes.iter() {
+        if runs_always(probe)
+            && (scene.refused)(&key, probe).is_none()
+            && !asks_pods(probe)
+            && let Some(run) = run(probe, own_run(&key), url_or_query(probe))
+        {
+            desired.want(run, |readers| readers.own = true);
+            desired
+                .probes
+                .entry(key.clone())
+                .or_default()
+                .push(own_run(&key));
+        }
+    }
+    let open: Vec<(&Key, &Arc<DeploymentRow>, Vec<Arc<Release>>)> = scene
+        .deployments
+        .iter()
+        .map(|(key, row)| {
+            let open = (scene.releases)(&row.uid)
+                .into_iter()
+                .filter(|release| !is_finished(release))
+                .collect();
+            (key, row, open)
+        })
+        .collect();
+    for (key, gate) in scene.gates {
+        let requirements = gate_requirements(scene, &mut desired, key, gate, &open);
+        desired.gates.insert(key.clone(), requirements);
+    }
+    for (key, row, releases) in &open {
+        for release in releases {
+            release_runs(scene, &mut desired, key, row, release);
+        }
+    }
+    desired
+}
+
+impl Desired {
+    fn want(&mut self, run: Run, read_by: impl FnOnce(&mut Readers)) {
+        let readers = self.readers.entry(run.id.clone()).or_insert_with(|| {
+            self.runs.push(run);
+            Readers::default()
+        });
+        read_by(readers);
+    }
+}
+
+fn gate_requirements(
+    scene: &Scene<'_>,
+    desired: &mut Desired,
+    key: &Key,
+    gate: &Gate,
+    deployments: &[(&Key, &Arc<DeploymentRow>, Vec<Arc<Release>>)],
+) -> Vec<Requirement> {
+    let components: Vec<_> = deployments
+        .iter()
+        .filter(|(deployment, row, _)| {
+            row.controlled_by.is_none()
+                && selection::selects(gate, workload(deployment, row), scene.system)
+        })
+        .collect();
+    let released = components
+        .iter()
+        .any(|(_, _, releases)| !releases.is_empty());
+    let mut requirements = Vec::new();
+    for referred in scene
+        .probes
+        .resolve(&gate.spec.before.probes, &key.namespace)
+    {
+        let (name, probe) = match referred {
+            Referred::Missing { named, why } => {
+                requirements.push(Requirement {
+                    probe: named,
+                    problem: Some(Problem::Missing(why)),
+                    runs: Vec::new(),
+                });
+                continue;
+            }
+            Referred::Found(name, probe) => (name, probe),
+        };
+        if let Some(why) = (scene.refused)(&name, &probe) {
+            requirements.push(Requirement {
+                probe: name.to_string(),
+                problem: Some(Problem::NotAccepted(why)),
+                runs: Vec::new(),
+            });
+            continue;
+        }
+        let mut runs = Vec::new();
+        // a probe that runs for releases only proves a gate while one waits there
+        if runs_always(&probe) || released {
+            if asks_pods(&probe) {
+                for (deployment, row, releases) in &components {
+                    let id = component_run(&name, deployment);
+                    let released = releases
+                        .iter()
+                        .map(|release| release.spec.target.hash.as_str())
+                        .collect::<Vec<_>>();
+                    let targets = match pod_set(&probe) {
+                        Some(PodSet::Canary) => Vec::new(),
+                        Some(PodSet::Stable) => pods_of(scene, row, |set| {
+                            !released.contains(&set.facts.template_hash.as_str())
+                        }),
+                        _ => pods_of(scene, row, |_| true),
+                    };
+                    if let Some(run) = run(&probe, id.clone(), Some(Targets::Pods(targets))) {
+                        desired.want(run, |readers| {
+                            readers.gates.insert(key.clone());
+                            readers.own = true;
+                        });
+                        let own = desired.probes.entry(name.clone()).or_default();
+                        if !own.contains(&id) {
+                            own.push(id.clone());
+                        }
+                        runs.push(id);
+                    }
+                }
+            } else if let Some(run) = run(&probe, own_run(&name), url_or_query(&probe)) {
+                runs.push(run.id.clone());
+                desired.want(run, |readers| {
+                    readers.gates.insert(key.clone());
+                });
+            }
+        }
+        requirements.push(Requirement {
+            probe: name.to_string(),
+            problem: None,
+            runs,
+        });
+    }
+    requirements
+}
+
+fn release_runs(
+    scene: &Scene<'_>,
+    desired: &mut Desired,
+    key: &Key,
+    row: &DeploymentRow,
+    release: &Release,
+) {
+    let phase = release
+        .status
+        .as_ref()
+        .map(|status| status.phase)
+        .unwrap_or_default();
+    let undoing = match phase {
+        // no new pod yet: nobody to ask
+        ReleasePhase::Held | ReleasePhase::Probing => return,
+        ReleasePhase::Aborting => true,
+        _ => false,
+    };
+    let Some(plan) = selection::applicable_plan(
+        workload(key, row),
+        scene.system,
+        scene.plans.iter().map(|(_, plan)| plan.as_ref()),
+    ) else {
+        return;
+    };
+    let own = plan.metadata.namespace.as_deref().unwrap_or_default();
+    let name = Key::new(
+        key.namespace.clone(),
+        release.metadata.name.clone().unwrap_or_default(),
+    );
+    let sets = (scene.replica_sets)(&row.uid);
+    let hash_of = |template: &str| {
+        sets.iter()
+            .find(|set| set.facts.template_hash == template)
+            .map(|set| set.facts.pod_template_hash.clone())
+    };
+    let target = release.spec.target.hash.as_str();
+    let stable = release
+        .spec
+        .stable
+        .as_ref()
+        .map(|stable| stable.hash.as_str());
+    let stable_hash = stable.and_then(hash_of).or_else(|| {
+        release
+            .spec
+            .stable
+            .as_ref()
+            .and_then(|stable| stable.pod_template_hash.clone())
+    });
+    let references = plan
+        .spec
+        .during
+        .probes
+        .iter()
+        .chain(&plan.spec.after.probes)
+        .cloned()
+        .collect::<Vec<_>>();
+    for referred in scene.probes.resolve(&references, own) {
+        let Referred::Found(probe_key, probe) = referred else {
+            continue;
+        };
+        if (scene.refused)(&probe_key, &probe).is_some() {
+            continue;
+        }
+        let (id, canary, canary_hash) = if undoing {
+            (stable_run(&probe_key, &name), stable, stable_hash.clone())
+        } else {
+            (
+                release_run(&probe_key, &name),
+                Some(target),
+                hash_of(target),
+            )
+        };
+        let of = |template: Option<&str>| {
+            pods_of(scene, row, |set| {
+                Some(set.facts.template_hash.as_str()) == template
+            })
+        };
+        let targets = if asks_pods(&probe) {
+            Some(Targets::Pods(match pod_set(&probe) {
+                Some(PodSet::Canary) => of(canary),
+                Some(PodSet::Stable) => of(stable),
+                _ => pods_of(scene, row, |_| true),
+            }))
+        } else {
+            match url_or_query(&probe) {
+                Some(Targets::Query { .. }) => Some(Targets::Query {
+                    canary_hash,
+                    stable_hash: stable_hash.clone(),
+                }),
+                other => other,
+            }
+        };
+        if let Some(run) = run(&probe, id, targets) {
+            desired.want(run, |readers| readers.deployment = Some(key.clone()));
+        }
+    }
+}
+
+/// The Deployment as selectors see it.
+fn workload<'a>(key: &'a Key, row: &'a DeploymentRow) -> Workload<'a> {
+    Workload {
+        namespace: &key.namespace,
+        kind: WorkloadKind::Deployment,
+        name: &key.name,
+        labels: &row.labels,
+    }
+}
+
+/// The pods of those ReplicaSets of the Deployment that `of` picks, those on their way out left aside, in the order of their names.
+fn pods_of(
+    scene: &Scene<'_>,
+    row: &DeploymentRow,
+    of: impl Fn(&ReplicaSetRow) -> bool,
+) -> Vec<PodTarget> {
+    let mut pods: Vec<PodTarget> = (scene.replica_sets)(&row.uid)
+        .iter()
+        .filter(|set| of(set))
+        .flat_map(|set| (scene.pods)(&set.uid))
+        .filter(|pod| !pod.ending)
+        .map(|pod| PodTarget {
+            name: pod.name.clone(),
+            ip: pod.ip,
+            // a pod that was never ready is not asked; one that crashes must be, or it would look like one that starts slowly
+            ready: pod.ready || pod.crashing,
+            started: pod.started,
+        })
+        .collect();
+    pods.sort_by(|one, other| one.name.cmp(&other.name));
+    pods
+}
+
+fn run(probe: &Probe, id: RunId, targets: Option<Targets>) -> Option<Run> {
+    Some(Run {
+        id,
+        check: Check::of(&probe.spec)?,
+        interval: probe.spec.interval.get(),
+        timeout: probe.spec.timeout.get(),
+        rule: probe.spec.verdict,
+        targets: targets?,
+    })
+}
+
+fn runs_always(probe: &Probe) -> bool {
+    probe.spec.triggers.contains(&Trigger::Interval)
+}
+
+fn pod_set(probe: &Probe) -> Option<PodSet> {
+    probe.spec.http.as_ref().and_then(|http| http.target.pods)
+}
+
+fn asks_pods(probe: &Probe) -> bool {
+    pod_set(probe).is_some()
+}
+
+fn url_or_query(probe: &Probe) -> Option<Targets> {
+    match (&probe.spec.http, &probe.spec.prometheus) {
+        (Some(http), None) => http.target.url.clone().map(Targets::Url),
+        (None, Some(_)) => Some(Targets::Query {
+            canary_hash: None,
+            stable_hash: None,
+        }),
+        _ => None,
+    }
+}

@@ -1,0 +1,268 @@
+//! Makes the webhook known to the API server, last of all: the certificate's Secret first, then a review over the published address with the published
+//! authority, and only when that was answered the webhook configurations.
+//!
+//! Decides: when configurations are written. Leaves to others: what they say ([`sluice_api::admission_table`]), how certificates are issued and rotated
+//! (`sluice-certs`). Only the leader publishes; nothing is ever taken back, shortened or widened because something is not known.
+
+pub mod configurations;
+pub mod self_test;
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use k8s_openapi::api::admissionregistration::v1::{
+    MutatingWebhookConfiguration, ValidatingWebhookConfiguration,
+};
+use kube::{
+    Api, Client,
+    api::{Patch, PatchParams},
+};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use sluice_api::admission_table::{self, ClientConfigChoice};
+use sluice_certs::{ServingNames, store::StoreError};
+use tokio_util::sync::CancellationToken;
+
+use self::self_test::SelfTestError;
+use crate::{
+    cache::{Caches, table::Key},
+    execute::Executor,
+    metrics::Metrics,
+    ownership::MANAGER,
+};
+
+/// How often everything is looked at while it is in order: four reads a minute.
+const CALM: Duration = Duration::from_secs(60);
+/// How often it is tried while it is not.
+const EAGER: Duration = Duration::from_secs(2);
+
+/// Why the webhook is not published.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// The certificate is not in order.
+    #[error("the certificate is not in order")]
+    Certificate(#[source] StoreError),
+    /// The namespace that owns the configurations is not known yet.
+    #[error("namespace {0} is not known yet")]
+    Namespace(String),
+    /// The webhook does not answer as the API server would ask it.
+    #[error("the webhook does not answer at {address}")]
+    SelfTest {
+        /// Where it was asked.
+        address: String,
+        /// What went wrong.
+        #[source]
+        source: SelfTestError,
+    },
+    /// The API server would not take a configuration, or could not be asked.
+    #[error("webhook configuration {name}")]
+    Api {
+        /// Which one.
+        name: String,
+        /// What it said.
+        #[source]
+        source: Box<kube::Error>,
+    },
+    /// A configuration cannot be written as JSON.
+    #[error("webhook configuration {name} cannot be written as JSON")]
+    Json {
+        /// Which one.
+        name: String,
+        /// Why not.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+/// Publishes the webhook.
+pub struct Publisher {
+    /// The client.
+    pub client: Client,
+    /// Knows the uid of our namespace.
+    pub caches: Arc<Caches>,
+    /// Knows whether we lead.
+    pub executor: Arc<Executor>,
+    /// Counts writes.
+    pub metrics: Metrics,
+    /// How the API server reaches the webhook.
+    pub address: ClientConfigChoice,
+    /// Sluice's own namespace.
+    pub system: String,
+    /// Namespaces the webhook never sees.
+    pub off: Vec<String>,
+}
+
+impl Publisher {
+    /// Keeps everything in order until `drain`.
+    pub async fn run(&self, drain: CancellationToken) {
+        let mut wait = Duration::ZERO;
+        let mut said = String::new();
+        loop {
+            tokio::select! {
+                () = drain.cancelled() => return,
+                () = tokio::time::sleep(wait) => {}
+            }
+            if !self.executor.leads() || !self.caches.unsynced().is_empty() {
+                wait = EAGER;
+                continue;
+            }
+            match self.publish().await {
+                Ok(check_again) => {
+                    let until = check_again.duration_since(Timestamp::now());
+                    wait = Duration::try_from(until)
+                        .unwrap_or(EAGER)
+                        .clamp(EAGER, CALM);
+                    if !said.is_empty() {
+                        tracing::info!("webhook configurations are in order again");
+                        said.clear();
+                    }
+                }
+                Err(error) => {
+                    let text = chain(&error);
+                    if text != said {
+                        tracing::warn!(error = text, "webhook not published; trying again");
+                        said = text;
+                    }
+                    wait = EAGER;
+                }
+            }
+        }
+    }
+
+    async fn publish(&self) -> Result<Timestamp, PublishError> {
+        let host = self_test::host(&self.address);
+        let mut names = match &self.address {
+            ClientConfigChoice::Service {
+                namespace, name, ..
+            } => ServingNames::of_service(name, namespace),
+            ClientConfigChoice::Url(_) => ServingNames::of_service("sluice-webhook", &self.system),
+        };
+        if let (ClientConfigChoice::Url(_), Some(host)) = (&self.address, &host) {
+            names = names.and_host(host);
+        }
+        let published = sluice_certs::ensure(&self.client, &self.system, &names, Timestamp::now())
+            .await
+            .map_err(PublishError::Certificate)?;
+        let owner = self
+            .caches
+            .namespaces
+            .get(&Key::cluster(self.system.clone()))
+            .ok_or_else(|| PublishError::Namespace(self.system.clone()))?;
+        let (mutating, validating) = admission_table::configurations(
+            &self.address,
+            &published.ca_bundle,
+            &self.system,
+            &self.off,
+        );
+        let mut wanted = vec![configurations::owned(&mutating, &self.system, &owner.uid)];
+        for configuration in &validating {
+            wanted.push(configurations::owned(
+                configuration,
+                &self.system,
+                &owner.uid,
+            ));
+        }
+        let mut due = Vec::new();
+        for (at, wanted) in wanted.into_iter().enumerate() {
+            let wanted = wanted.map_err(|source| PublishError::Json {
+                name: admission_table::MUTATING.to_owned(),
+                source,
+            })?;
+            let live = if at == 0 {
+                self.live::<MutatingWebhookConfiguration>(&wanted).await?
+            } else {
+                self.live::<ValidatingWebhookConfiguration>(&wanted).await?
+            };
+            if live.is_none_or(|live| !configurations::covers(&live, &wanted)) {
+                due.push((at, wanted));
+            }
+        }
+        if due.is_empty() {
+            return Ok(published.check_again);
+        }
+        self_test::ask(&self.address, &published.ca_bundle)
+            .await
+            .map_err(|source| PublishError::SelfTest {
+                address: self_test::describe(&self.address),
+                source,
+            })?;
+        for (at, wanted) in due {
+            if !self.executor.leads() {
+                break;
+            }
+            if at == 0 {
+                self.apply::<MutatingWebhookConfiguration>(&wanted).await?;
+            } else {
+                self.apply::<ValidatingWebhookConfiguration>(&wanted)
+                    .await?;
+            }
+            tracing::info!(
+                name = wanted["metadata"]["name"].as_str(),
+                "webhook configuration written"
+            );
+            self.metrics.wrote("WebhookConfiguration");
+        }
+        Ok(published.check_again)
+    }
+
+    async fn live<K>(&self, wanted: &Value) -> Result<Option<Value>, PublishError>
+    where
+        K: kube::Resource<DynamicType = (), Scope = k8s_openapi::ClusterResourceScope>
+            + Clone
+            + DeserializeOwned
+            + serde::Serialize
+            + std::fmt::Debug,
+    {
+        let name = name(wanted);
+        let live = Api::<K>::all(self.client.clone())
+            .get_opt(&name)
+            .await
+            .map_err(|source| PublishError::Api {
+                name: name.clone(),
+                source: Box::new(source),
+            })?;
+        live.map(|live| serde_json::to_value(live))
+            .transpose()
+            .map_err(|source| PublishError::Json { name, source })
+    }
+
+    async fn apply<K>(&self, wanted: &Value) -> Result<(), PublishError>
+    where
+        K: kube::Resource<DynamicType = (), Scope = k8s_openapi::ClusterResourceScope>
+            + Clone
+            + DeserializeOwned
+            + std::fmt::Debug,
+    {
+        let name = name(wanted);
+        Api::<K>::all(self.client.clone())
+            .patch(
+                &name,
+                &PatchParams::apply(MANAGER).force(),
+                &Patch::Apply(wanted),
+            )
+            .await
+            .map(|_| ())
+            .map_err(|source| PublishError::Api {
+                name,
+                source: Box::new(source),
+            })
+    }
+}
+
+fn name(wanted: &Value) -> String {
+    wanted["metadata"]["name"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+/// An error and its causes in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    text
+}

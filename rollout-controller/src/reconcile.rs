@@ -1,0 +1,402 @@
+//! One pass over one Deployment: gather, decide, carry out, until nothing moves any more.
+//!
+//! Decides only how passes follow each other. What is remembered between passes is a convenience (the answer to a rehearsal, what was told already):
+//! a process that starts anew recomputes everything from live objects.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use sluice_api::{Condition, Release, ReleasePhase, ReleaseStatus, WorkloadKind, condition};
+use sluice_planner::{
+    release::{self, observation::Rehearsal},
+    selection::Workload,
+};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    cache::{Caches, is_finished, table::Key},
+    execute::{ExecuteError, Executor, Outcome},
+    gather::{Found, Gatherer},
+    history,
+    metrics::Metrics,
+    ownership,
+    queue::Queue,
+    report::{Note, Teller, phase_note},
+    takeover,
+    validate::stamp,
+};
+
+/// Moves in one pass. A release needs three in a row (decision, write, the wait after it); more than this means two writers or a defect.
+const MOVES: usize = 24;
+/// How often lost workloads and old records are looked for.
+const SWEEP: Duration = Duration::from_secs(30);
+
+/// Everything a pass uses.
+pub struct Reconciler {
+    /// The tables.
+    pub caches: Arc<Caches>,
+    /// What is known.
+    pub gatherer: Gatherer,
+    /// What is written.
+    pub executor: Arc<Executor>,
+    /// Who is told.
+    pub teller: Teller,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// What this process remembers.
+    pub memory: Memory,
+}
+
+/// What is remembered between passes, by the uid of the Deployment.
+#[derive(Default)]
+pub struct Memory {
+    rehearsals: Mutex<HashMap<String, Rehearsal>>,
+    /// Releases whose gates' probes were run at once.
+    proved: Mutex<HashSet<(String, String)>>,
+    /// Templates that slipped by and were told.
+    slipped: Mutex<HashSet<(String, String)>>,
+}
+
+impl Reconciler {
+    /// Takes keys from the queue until `drain`; run several of these side by side.
+    pub async fn work(&self, queue: &Queue, drain: CancellationToken) {
+        loop {
+            let key = tokio::select! {
+                () = drain.cancelled() => return,
+                key = queue.next() => key,
+            };
+            let begun = Instant::now();
+            let outcome = match self.pass(&key).await {
+                Ok(wake) => {
+                    queue.done(&key, wake);
+                    "Done"
+                }
+                Err(ExecuteError::NotLeader) => {
+                    queue.done(&key, None);
+                    "NotLeader"
+                }
+                Err(error) => {
+                    queue.failed(&key);
+                    self.failed(&key, &error)
+                }
+            };
+            self.metrics.passed(outcome, begun.elapsed());
+        }
+    }
+
+    fn failed(&self, key: &Key, error: &ExecuteError) -> &'static str {
+        match error {
+            ExecuteError::Stale { .. } => {
+                tracing::debug!(deployment = %key, %error, "lost a race, looking again");
+                "Stale"
+            }
+            ExecuteError::Refused { what, why } => {
+                tracing::warn!(deployment = %key, what, why, "write refused");
+                if let Some(row) = self.caches.deployments.get(key) {
+                    self.teller.tell(Note {
+                        workload: key.clone(),
+                        uid: row.uid.clone(),
+                        warning: true,
+                        reason: "WriteRefused".to_owned(),
+                        text: format!("{what}: {why}"),
+                    });
+                }
+                "Refused"
+            }
+            error => {
+                tracing::warn!(
+                    deployment = %key,
+                    error = error as &dyn std::error::Error,
+                    "pass failed"
+                );
+                "Failed"
+            }
+        }
+    }
+
+    /// Looks at one Deployment until nothing moves; the time is when to look again.
+    ///
+    /// # Errors
+    /// What was not carried out. Everything before it was.
+    pub async fn pass(&self, key: &Key) -> Result<Option<Duration>, ExecuteError> {
+        if !self.executor.leads() {
+            return Err(ExecuteError::NotLeader);
+        }
+        // decisions need every table: a gate or a plan that was not listed yet is not absent
+        if !self.caches.unsynced().is_empty() {
+            return Ok(Some(Duration::from_millis(200)));
+        }
+        for _ in 0..MOVES {
+            let uid = self.caches.deployments.get(key).map(|row| row.uid.clone());
+            let rehearsal = uid.and_then(|uid| lock(&self.memory.rehearsals).get(&uid).cloned());
+            let Some(found) = self.gatherer.gather(&self.executor, key, rehearsal).await? else {
+                self.look_for_unheld(key);
+                return Ok(None);
+            };
+            if self.give_back(&found).await? {
+                continue;
+            }
+            self.prove_now(&found);
+            let decision = release::next(&found.observation);
+            tracing::trace!(deployment = %key, ?decision, "decided");
+            let outcome = self
+                .executor
+                .carry_out(&self.caches, &found, &decision)
+                .await;
+            // what was stored is told even if the action after it failed
+            if let (Some(before), Some(status)) = (&found.observation.release, &decision.status) {
+                self.tell(key, before, status);
+            }
+            match outcome {
+                Ok(Outcome::Moved(rehearsal)) => {
+                    if let Some(rehearsal) = rehearsal {
+                        lock(&self.memory.rehearsals).insert(uid_of(&found), rehearsal);
+                    }
+                }
+                Ok(Outcome::Still) => return Ok(decision.wake),
+                // the table has the new object already
+                Err(ExecuteError::Stale { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        tracing::warn!(deployment = %key, moves = MOVES, "does not come to rest");
+        Err(ExecuteError::Stale {
+            what: format!("deployment {key}"),
+        })
+    }
+
+    /// Puts right an ownership list that a crash left with an entry of ours. `true` when something was written.
+    async fn give_back(&self, found: &Found) -> Result<bool, ExecuteError> {
+        let live = &found.observation.deployment;
+        if !ownership::is_ours(&live["metadata"]["managedFields"]) {
+            return Ok(false);
+        }
+        let uid = uid_of(found);
+        let named = found
+            .observation
+            .release
+            .as_ref()
+            .and_then(|release| release.metadata.name.clone());
+        let youngest = || {
+            let mut releases = self.caches.releases.of(&uid);
+            releases.sort_by(|one, other| {
+                one.metadata
+                    .creation_timestamp
+                    .cmp(&other.metadata.creation_timestamp)
+            });
+            releases
+                .pop()
+                .and_then(|release| release.metadata.name.clone())
+        };
+        let record = match named.or_else(youngest) {
+            Some(name) => {
+                let key = Key::new(found.key.namespace.clone(), name);
+                self.executor.read(&self.caches.releases, &key).await?
+            }
+            None => None,
+        };
+        let text = record
+            .as_ref()
+            .and_then(|record| record["metadata"]["annotations"][ownership::REMEMBERED].as_str());
+        self.executor
+            .give_back(&self.caches, &found.key, live, &ownership::recall(text))
+            .await?;
+        Ok(true)
+    }
+
+    /// A release that waits at its gates makes their probes run at once, once.
+    fn prove_now(&self, found: &Found) {
+        let Ok(Some(hold)) = &found.observation.hold else {
+            return;
+        };
+        let what = (uid_of(found), hold.release.clone());
+        if lock(&self.memory.proved).insert(what)
+            && let Some(row) = self.caches.deployments.get(&found.key)
+        {
+            self.gatherer.judge.prove_now(Workload {
+                namespace: &found.key.namespace,
+                kind: WorkloadKind::Deployment,
+                name: &found.key.name,
+                labels: &row.labels,
+            });
+        }
+    }
+
+    fn tell(&self, key: &Key, before: &Release, status: &ReleaseStatus) {
+        let Some(note) = phase_note(key, before, status) else {
+            return;
+        };
+        // the status may not have been stored: then the table still says the old phase and the next pass tells it
+        let stored = self
+            .caches
+            .releases
+            .get(&Key::new(
+                key.namespace.clone(),
+                before.metadata.name.clone().unwrap_or_default(),
+            ))
+            .and_then(|release| release.status.as_ref().map(|status| status.phase));
+        if stored == Some(status.phase) {
+            tracing::info!(
+                deployment = %key,
+                release = before.metadata.name,
+                phase = %status.phase,
+                message = status.message,
+                "release"
+            );
+            self.metrics.entered(status.phase);
+            self.teller.tell(note);
+        }
+    }
+
+    fn look_for_unheld(&self, key: &Key) {
+        let Some(row) = self.caches.deployments.get(key) else {
+            return;
+        };
+        if !self.gatherer.governs(key, &row) {
+            return;
+        }
+        let Some(expected) = takeover::unheld(&row, &self.caches.releases.of(&row.uid)) else {
+            return;
+        };
+        let what = (row.uid.clone(), row.template_hash.clone());
+        if lock(&self.memory.slipped).insert(what) {
+            self.slipped_by(key, &row.uid, &expected);
+        }
+    }
+
+    /// A template changed in the sight of this process, without a hold.
+    pub fn changed_unheld(&self, key: &Key, uid: &str, template: &str) {
+        let what = (uid.to_owned(), template.to_owned());
+        if self.executor.leads() && lock(&self.memory.slipped).insert(what) {
+            self.slipped_by(
+                key,
+                uid,
+                "the template changed without a hold: the webhook was not asked",
+            );
+        }
+    }
+
+    fn slipped_by(&self, key: &Key, uid: &str, text: &str) {
+        tracing::warn!(deployment = %key, text, "release slipped by");
+        self.metrics.slipped_by();
+        self.teller.tell(Note {
+            workload: key.clone(),
+            uid: uid.to_owned(),
+            warning: true,
+            reason: "ReleaseNotHeld".to_owned(),
+            text: format!("{text}; it runs without batches and without probes"),
+        });
+    }
+
+    /// Closes Releases whose workload is gone, and deletes records that are history. Runs until `drain`.
+    pub async fn sweep(&self, drain: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = drain.cancelled() => return,
+                () = tokio::time::sleep(SWEEP) => {}
+            }
+            if !self.executor.leads() || !self.caches.unsynced().is_empty() {
+                continue;
+            }
+            let releases = self.caches.releases.all();
+            self.metrics.open_releases(
+                releases
+                    .iter()
+                    .filter(|(_, release)| !is_finished(release))
+                    .count(),
+            );
+            for (key, release) in &releases {
+                if !is_finished(release)
+                    && release.spec.workload.kind == WorkloadKind::Deployment
+                    && let Err(error) = self.close_if_lost(key, release).await
+                {
+                    tracing::debug!(release = %key, error = &error as &dyn std::error::Error, "not closed");
+                }
+            }
+            for release in history::surplus(releases.into_iter().map(|(_, release)| release)) {
+                if let Err(error) = self.executor.delete_release(&self.caches, &release).await {
+                    tracing::debug!(
+                        release = release.metadata.name,
+                        error = &error as &dyn std::error::Error,
+                        "not deleted"
+                    );
+                }
+            }
+            self.forget();
+        }
+    }
+
+    /// Ends a Release whose Deployment does not exist any more, as the API server itself says.
+    async fn close_if_lost(&self, key: &Key, release: &Release) -> Result<(), ExecuteError> {
+        let workload = &release.spec.workload;
+        if !self.caches.deployments.of(&workload.uid).is_empty() {
+            return Ok(());
+        }
+        let deployment = Key::new(key.namespace.clone(), workload.name.clone());
+        let live = self
+            .executor
+            .read(&self.caches.deployments, &deployment)
+            .await?;
+        if live.is_some_and(|live| live["metadata"]["uid"] == *workload.uid) {
+            return Ok(());
+        }
+        let now = Timestamp::now();
+        let mut status = release.status.clone().unwrap_or_default();
+        let text = format!(
+            "deployment/{} was deleted while the release was on",
+            workload.name
+        );
+        status.phase = ReleasePhase::Failed;
+        status.waiting_on = Vec::new();
+        status.message = Some(text.clone());
+        status.timeline.finished = Some(stamp(now));
+        for (type_, value) in [
+            (condition::SUCCEEDED, "False"),
+            (condition::FAILED, "True"),
+            (condition::FINISHED, "True"),
+        ] {
+            Condition::set(
+                &mut status.conditions,
+                Condition {
+                    type_: type_.to_owned(),
+                    status: value.to_owned(),
+                    reason: "WorkloadDeleted".to_owned(),
+                    message: text.clone(),
+                    observed_generation: release.metadata.generation,
+                    last_transition_time: stamp(now),
+                },
+            );
+        }
+        self.executor
+            .release_status(&self.caches, release, &status)
+            .await?;
+        tracing::info!(release = %key, "closed: its workload is gone");
+        self.metrics.entered(ReleasePhase::Failed);
+        Ok(())
+    }
+
+    /// Lets go of what was remembered about Deployments that are gone.
+    fn forget(&self) {
+        let lives = |uid: &str| !self.caches.deployments.of(uid).is_empty();
+        lock(&self.memory.rehearsals).retain(|uid, _| lives(uid));
+        lock(&self.memory.proved).retain(|(uid, _)| lives(uid));
+        lock(&self.memory.slipped).retain(|(uid, _)| lives(uid));
+    }
+}
+
+fn uid_of(found: &Found) -> String {
+    found.observation.deployment["metadata"]["uid"]
+        .as_str()
+        .map(ToOwned::to_owned)
+        .unwrap_or_default()
+}
+
+// what is kept under these locks is a cache of what can be asked again: good after a panic elsewhere
+fn lock<T>(of: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
