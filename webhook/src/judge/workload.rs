@@ -1,0 +1,131 @@
+//! The validating webhook for workloads: what policies find in the manifest and what the planner finds in the release, in one answer.
+
+use std::{borrow::Cow, time::Instant};
+
+use serde_json::{Value, value::RawValue};
+use sluice_api::{Mode, WorkloadKind};
+use sluice_planner::admission::{self, Request};
+use sluice_policies::{Facts, Operation, Subject, cap};
+
+use super::{JudgeError, Judged, Knowledge, Outcome, facts, telling};
+use crate::envelope::Review;
+
+pub(super) fn judge(
+    knowledge: &Knowledge,
+    review: &Review<'_>,
+    mode: Mode,
+    now: Instant,
+) -> Result<Judged, JudgeError> {
+    if mode == Mode::Off {
+        return Ok(Judged::nothing(Outcome::NotJudged));
+    }
+    let new = new_object(review)?;
+    let old = old_object(review)?;
+    let indexes = &knowledge.indexes;
+    let namespace = review.namespace.as_deref().unwrap_or_default();
+    let name = name(review, &new);
+
+    let mut findings = Vec::new();
+    let mut starts_release = false;
+    if let Some(kind) = WorkloadKind::of(&review.kind.kind) {
+        let request = Request {
+            kind,
+            namespace,
+            name: &name,
+            old: old.as_ref(),
+            new: &new,
+            dry_run: review.is_dry_run(),
+        };
+        let facts = facts::gather(indexes, &request, mode, now);
+        let answer = admission::validate(&request, &facts);
+        findings = answer.findings;
+        starts_release = answer.starts_release && !review.is_dry_run();
+    }
+
+    let policies = indexes.policy_set();
+    let labels = indexes.namespace_labels(namespace);
+    let quotas = indexes.quotas.bucket(namespace);
+    let limit_ranges = indexes.limit_ranges.bucket(namespace);
+    let judgement = policies.judge(
+        &Subject {
+            operation: if old.is_some() {
+                Operation::Update
+            } else {
+                Operation::Create
+            },
+            namespace,
+            object: &new,
+            old: old.as_ref(),
+            dry_run: review.is_dry_run(),
+        },
+        &Facts {
+            namespace_labels: labels.as_deref(),
+            // the lists are complete, or nothing would be answered: none here is none
+            quotas: Some(quotas.as_deref().map_or(&[], |bucket| bucket.values())),
+            limit_ranges: Some(
+                limit_ranges
+                    .as_deref()
+                    .map_or(&[], |bucket| bucket.values()),
+            ),
+        },
+    );
+    let not_judged = judgement.not_judged.is_some() && findings.is_empty();
+    findings.extend(judgement.findings);
+    for finding in &mut findings {
+        finding.action = cap(finding.action, mode);
+    }
+
+    let (reply, outcome) = telling::tell(
+        &title(&review.kind.kind, &name, namespace),
+        &findings,
+        policies.digest(),
+    );
+    Ok(Judged {
+        reply,
+        outcome: if not_judged {
+            Outcome::NotJudged
+        } else {
+            outcome
+        },
+        findings,
+        starts_release,
+    })
+}
+
+/// The object as it shall be.
+pub(super) fn new_object(review: &Review<'_>) -> Result<Value, JudgeError> {
+    read(review.object, "object").map(Option::unwrap_or_default)
+}
+
+/// The object as it is; `None` on a create.
+pub(super) fn old_object(review: &Review<'_>) -> Result<Option<Value>, JudgeError> {
+    match review.operation.as_ref() {
+        "UPDATE" => read(review.old_object, "oldObject"),
+        _ => Ok(None),
+    }
+}
+
+fn read(raw: Option<&RawValue>, what: &'static str) -> Result<Option<Value>, JudgeError> {
+    raw.map(|raw| {
+        serde_json::from_str(raw.get()).map_err(|source| JudgeError::Object { what, source })
+    })
+    .transpose()
+}
+
+/// What the object is called; on a create that lets the server choose, the prefix of the name with a star.
+pub(super) fn name<'r>(review: &'r Review<'_>, object: &Value) -> Cow<'r, str> {
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
+    match review.name.as_deref() {
+        Some(name) if !name.is_empty() => Cow::Borrowed(name),
+        _ => match (text("/metadata/name"), text("/metadata/generateName")) {
+            (Some(name), _) if !name.is_empty() => Cow::Owned(name.to_owned()),
+            (_, Some(prefix)) => Cow::Owned(format!("{prefix}*")),
+            _ => Cow::Borrowed("without a name"),
+        },
+    }
+}
+
+/// What people call an object, as every refusal begins.
+pub(super) fn title(kind: &str, name: &str, namespace: &str) -> String {
+    format!("{}/{name} in namespace {namespace}", kind.to_lowercase())
+}

@@ -1,0 +1,218 @@
+//! From flags to a serving process and back: what is started, in which order, and how it ends.
+
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use clap::Parser;
+use sluice_certs::{CertificateSource, Loaded, Reloader};
+use sluice_probes::{TargetAllowList, TargetRules};
+use sluice_runtime::{
+    admin::{Admin, Readiness, ReadyCondition},
+    args::{AdminArgs, ConfigArgs, KubeArgs, LogArgs, NamespaceArgs},
+    client,
+    config::{self, Config},
+    crypto,
+    drain::{Signals, Tasks},
+    heartbeat::HeartbeatReader,
+    logs,
+    metrics::Metrics,
+    serve::{ServeMetrics, ServeOptions, Transport, serve},
+};
+use tokio::{net::TcpListener, sync::watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    http::{self, Door},
+    index::{Indexes, feed},
+    judge::Knowledge,
+    metrics::AdmissionMetrics,
+};
+
+/// How long the process may take to end: lame duck and open reviews, with room.
+const GRACE: Duration = Duration::from_secs(27);
+
+/// The admission webhooks of Sluice.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "sluice-webhook", version, about)]
+pub struct Args {
+    #[command(flatten)]
+    kube: KubeArgs,
+    #[command(flatten)]
+    namespace: NamespaceArgs,
+    #[command(flatten)]
+    config: ConfigArgs,
+    #[command(flatten)]
+    admin: AdminArgs,
+    #[command(flatten)]
+    log: LogArgs,
+    /// Address of the webhooks; port 0 takes a free one, which the log names
+    #[arg(
+        long,
+        env = "SLUICE_LISTEN",
+        value_name = "ADDRESS",
+        default_value = "0.0.0.0:9443"
+    )]
+    listen: SocketAddr,
+    /// Serving certificate from a file instead of the Secret: PEM, the leaf first
+    #[arg(
+        long,
+        env = "SLUICE_CERT_FILE",
+        value_name = "FILE",
+        requires = "key_file"
+    )]
+    cert_file: Option<PathBuf>,
+    /// The key of --cert-file: PEM
+    #[arg(
+        long,
+        env = "SLUICE_KEY_FILE",
+        value_name = "FILE",
+        requires = "cert_file"
+    )]
+    key_file: Option<PathBuf>,
+}
+
+/// Runs the webhooks until a signal, or until something that must not end does.
+///
+/// # Errors
+/// Flags, configuration or cluster access that cannot work, an address that cannot be bound, or the first task that failed.
+pub async fn run(args: Args) -> anyhow::Result<()> {
+    let Args {
+        kube,
+        namespace: NamespaceArgs { namespace },
+        config: config_args,
+        admin: admin_args,
+        log,
+        listen,
+        cert_file,
+        key_file,
+    } = args;
+    crypto::install();
+    logs::init(&log)?;
+    let config = config::load(&config_args)?;
+    let targets = target_rules(&config)?;
+    let signals = Signals::install().context("signals cannot be caught")?;
+    let metrics = Metrics::new();
+    let readiness = Readiness::new();
+    let drain = CancellationToken::new();
+    let mut tasks = Tasks::new(drain.clone());
+
+    let user_agent = concat!("sluice-webhook/", env!("CARGO_PKG_VERSION"));
+    let client = client::client(&kube, &metrics, user_agent).await?;
+    let admission = AdmissionMetrics::register(&metrics);
+    let knowledge = Arc::new(Knowledge {
+        indexes: Indexes::new(&namespace, HeartbeatReader::new(Instant::now())),
+        targets,
+    });
+    feed::start(&mut tasks, &client, &knowledge, &readiness, &admission);
+
+    let source = match (cert_file, key_file) {
+        (Some(cert), Some(key)) => CertificateSource::Files { cert, key },
+        // clap lets neither in without the other
+        _ => CertificateSource::Secret { client, namespace },
+    };
+    let reloader = Reloader::new(source);
+    let transport = Transport::Tls(reloader.config());
+    let certificate = readiness.condition("certificate");
+    certificate.unset("not loaded yet");
+    tasks.spawn(
+        "certificate condition",
+        mark_loaded(reloader.loaded(), certificate, drain.clone()),
+    );
+    tasks.spawn("certificate", reloader.run(drain.clone()));
+
+    let admin = Admin::bind(&admin_args, &metrics, &readiness, &drain)
+        .await
+        .with_context(|| format!("cannot listen on {}", admin_args.admin_addr))?;
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("cannot listen on {listen}"))?;
+    tracing::info!(address = %listener.local_addr()?, "webhooks listen");
+
+    // the admin server outlives the webhooks, so that a drain can be watched
+    let served = CancellationToken::new();
+    tasks.spawn("admin server", admin.run(served.clone()));
+    let options = ServeOptions {
+        metrics: ServeMetrics::new(&metrics),
+        ..ServeOptions::default()
+    };
+    let app = http::router(Arc::new(Door::new(knowledge, admission)));
+    tasks.spawn("webhooks", async move {
+        let drained = serve(listener, transport, app, options, drain).await;
+        served.cancel();
+        if drained.cut > 0 {
+            tracing::warn!(
+                cut = drained.cut,
+                "reviews were cut at the end of the drain"
+            );
+        }
+        Ok::<(), Infallible>(())
+    });
+    Ok(tasks.run(signals, GRACE).await?)
+}
+
+/// Sets the condition with the first certificate; a later one that cannot be loaded leaves the one being served.
+async fn mark_loaded(
+    mut loaded: watch::Receiver<Option<Loaded>>,
+    condition: ReadyCondition,
+    drain: CancellationToken,
+) -> Result<(), Infallible> {
+    tokio::select! {
+        found = loaded.wait_for(Option::is_some) => {
+            if found.is_ok() {
+                condition.set();
+            }
+        }
+        () = drain.cancelled() => {}
+    }
+    drain.cancelled().await;
+    Ok(())
+}
+
+/// What probes may ask, as the configuration says.
+fn target_rules(config: &Config) -> anyhow::Result<TargetRules> {
+    let allow = TargetAllowList::parse(config.probes.allow_targets.iter())
+        .context("configuration: probes.allowTargets")?;
+    Ok(TargetRules {
+        allow,
+        sources: Some(
+            config
+                .prometheus
+                .keys()
+                .map(|name| name.as_ref().to_owned())
+                .collect(),
+        ),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_are_sound_and_a_certificate_needs_its_key() {
+        use clap::CommandFactory as _;
+        Args::command().debug_assert();
+        assert!(Args::try_parse_from(["sluice-webhook", "--cert-file", "a.pem"]).is_err());
+        let args = Args::try_parse_from(["sluice-webhook", "--listen", "127.0.0.1:0"]).unwrap();
+        assert_eq!(args.listen.port(), 0);
+    }
+
+    #[test]
+    fn the_configuration_bounds_what_probes_may_ask() {
+        let config = config::parse(
+            "c.yaml",
+            "prometheus: {main: {url: \"http://p.m.svc:9090\"}}",
+        )
+        .unwrap();
+        let rules = target_rules(&config).unwrap();
+        assert!(rules.sources.unwrap().contains("main"));
+        assert!(rules.allow.allows_host("checkout.shop.svc"));
+        assert!(!rules.allow.allows_host("example.com"));
+    }
+}
