@@ -1,7 +1,8 @@
 //! Who may do what: the access rights of Sluice's own programs, and the roles for people, as one table with a reason for every line.
 //!
 //! Decides: `manifests/rbac.yaml` and the page about access. Least verbs: what is not in the table is not granted.
-//! Deleting a Release is in no role on purpose: records are kept, and only whoever may do everything (or a namespace that goes away) deletes them.
+//! Deleting a Release is in no role for people: records are kept, and beside the controller's own tidying only whoever may do everything
+//! (or a namespace that goes away) deletes them.
 
 use serde_json::{Value, json};
 
@@ -100,6 +101,12 @@ pub const ROLES: &[Role] = &[
                 "the mode of a namespace and the labels that policies match",
             ),
             grant(
+                "apps",
+                &["deployments", "statefulsets", "daemonsets"],
+                READ,
+                "names and labels only: a gate or plan that selects no workload is warned of",
+            ),
+            grant(
                 "",
                 &["resourcequotas", "limitranges"],
                 READ,
@@ -161,8 +168,8 @@ pub const ROLES: &[Role] = &[
             grant(
                 GROUP,
                 &["releases"],
-                &["create", "patch", "update"],
-                "the record of a release",
+                &["create", "patch", "update", "delete"],
+                "the record of a release; the oldest records of a workload are deleted",
             ),
             grant(
                 GROUP,
@@ -433,22 +440,24 @@ mod tests {
 
     /// The rights that would let Sluice harm what it must not touch.
     #[test]
-    fn sluice_itself_can_neither_delete_nor_write_pods_replica_sets_or_foreign_secrets() {
+    fn sluice_itself_deletes_only_its_records_and_writes_no_pods_replica_sets_or_foreign_secrets() {
         for role in ROLES {
             if !matches!(role.holder, Holder::Everywhere(_) | Holder::OwnNamespace(_)) {
                 continue;
             }
             for grant in role.grants {
+                let record = grant.group == GROUP && grant.resources == ["releases"];
                 assert!(
-                    !grant.verbs.iter().any(|verb| [
-                        "delete",
-                        "deletecollection",
-                        "*",
-                        "escalate",
-                        "bind",
-                        "impersonate"
-                    ]
-                    .contains(verb)),
+                    record
+                        || !grant.verbs.iter().any(|verb| [
+                            "delete",
+                            "deletecollection",
+                            "*",
+                            "escalate",
+                            "bind",
+                            "impersonate"
+                        ]
+                        .contains(verb)),
                     "{grant:?}"
                 );
                 assert!(

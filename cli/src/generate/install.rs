@@ -93,6 +93,28 @@ pub fn manifests() -> Result<Vec<Manifest>, GenerateError> {
         Part::Guards,
         include_str!("../../../manifests/flowschema.yaml"),
     ));
+    all.push(written(
+        "config.yaml",
+        Part::Configuration,
+        include_str!("../../../manifests/config.yaml"),
+    ));
+    let mut policies = super::HEADER.to_owned();
+    for (_, text) in sluice_policies::library() {
+        policies.push_str("---\n");
+        policies.push_str(text.trim_end());
+        policies.push('\n');
+    }
+    all.push(Manifest {
+        path: "policies.yaml".to_owned(),
+        text: policies,
+        generated: true,
+        part: Part::Policies,
+    });
+    all.push(written(
+        "workloads.yaml",
+        Part::Workloads,
+        include_str!("../../../manifests/workloads.yaml"),
+    ));
     Ok(all)
 }
 
@@ -108,8 +130,147 @@ pub fn combined(manifests: &[Manifest]) -> String {
             .text
             .strip_prefix(super::HEADER)
             .unwrap_or(&manifest.text);
-        text.push_str("---\n");
+        if !body.starts_with("---") {
+            text.push_str("---\n");
+        }
         text.push_str(body);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use sluice_api::SYSTEM_NAMESPACE;
+
+    use super::*;
+    use crate::{
+        check::{
+            facts::{Known, Reach},
+            policies,
+            verdict::{self, FailOn, Judges},
+        },
+        manifest::{document, source::Source},
+        outcome::Outcome,
+    };
+
+    fn objects() -> document::Manifests {
+        let text = combined(&manifests().unwrap());
+        document::objects(&[Source {
+            name: "install.yaml".into(),
+            text,
+        }])
+    }
+
+    #[test]
+    fn every_object_of_an_installation_is_marked_and_named_once() {
+        let read = objects();
+        assert_eq!(read.problems, []);
+        let mut names = BTreeSet::new();
+        for object in &read.objects {
+            let kind = object.kind().to_owned();
+            assert!(
+                names.insert((
+                    kind.clone(),
+                    object.namespace().map(str::to_owned),
+                    object.name()
+                )),
+                "{kind} {}",
+                object.name()
+            );
+            if kind != "Policy" {
+                assert_eq!(
+                    object.value["metadata"]["labels"][access::PART_OF],
+                    "sluice",
+                    "{kind} {}",
+                    object.name()
+                );
+            }
+            assert!(
+                object
+                    .namespace()
+                    .is_none_or(|namespace| namespace == SYSTEM_NAMESPACE),
+                "{kind} {}",
+                object.name()
+            );
+        }
+        for role in access::ROLES {
+            let kinds = ["ClusterRole", "Role"].map(|kind| (kind.to_owned(), role.name.to_owned()));
+            assert!(
+                names
+                    .iter()
+                    .any(|(kind, _, name)| kinds.contains(&(kind.clone(), name.clone()))),
+                "{}",
+                role.name
+            );
+        }
+    }
+
+    #[test]
+    fn sluice_passes_its_own_rules() {
+        let read = objects();
+        let mut known = Known::default();
+        known.learn([], Reach::Cluster, SYSTEM_NAMESPACE);
+        let loaded = policies::load(&[]);
+        assert_eq!(loaded.problems, []);
+        let targets = sluice_probes::validate::TargetRules::default();
+        let judges = Judges {
+            policies: &loaded.set,
+            known: &known,
+            targets: &targets,
+            namespace: SYSTEM_NAMESPACE,
+        };
+        let verdict = verdict::judge(read, judges);
+        let fail_on = FailOn {
+            warn: true,
+            unknown: true,
+        };
+        assert_eq!(
+            verdict.outcome(fail_on),
+            Outcome::Yes,
+            "{}",
+            crate::check::text::render(&verdict, crate::console::Style { terminal: false })
+        );
+    }
+
+    #[test]
+    fn the_shipped_configuration_is_one() {
+        let read = objects();
+        let config = read
+            .objects
+            .iter()
+            .find(|object| object.kind() == "ConfigMap")
+            .unwrap();
+        let text = config.value["data"]["config.yaml"].as_str().unwrap();
+        assert_eq!(
+            sluice_runtime::config::parse("config.yaml", text).unwrap(),
+            sluice_runtime::config::Config::default()
+        );
+    }
+
+    #[test]
+    fn the_programs_run_as_the_accounts_that_have_the_rights() {
+        let read = objects();
+        for (name, account) in [
+            ("sluice-webhook", access::WEBHOOK_ACCOUNT),
+            ("sluice-controller", access::CONTROLLER_ACCOUNT),
+        ] {
+            let deployment = read
+                .objects
+                .iter()
+                .find(|object| object.kind() == "Deployment" && object.name() == name)
+                .unwrap();
+            assert_eq!(
+                deployment.value["spec"]["template"]["spec"]["serviceAccountName"],
+                account
+            );
+        }
+        let guards = include_str!("../../../manifests/guards.yaml");
+        let user = format!(
+            "system:serviceaccount:{SYSTEM_NAMESPACE}:{}",
+            access::CONTROLLER_ACCOUNT
+        );
+        assert_eq!(guards.matches(&user).count(), 2);
+    }
 }

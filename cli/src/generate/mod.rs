@@ -69,10 +69,23 @@ pub fn files() -> Result<Vec<File>, GenerateError> {
         path: "manifests/install.yaml".to_owned(),
         text: install::combined(&manifests),
     });
-    files.push(File {
-        path: "docs/access.md".to_owned(),
-        text: sluice_api::access::markdown(),
-    });
+    for (path, text) in [
+        ("docs/access.md", sluice_api::access::markdown()),
+        (
+            "docs/admission-table.md",
+            sluice_api::admission_table::markdown(),
+        ),
+        ("docs/rules.md", sluice_policies::catalogue_markdown()),
+        (
+            "docs/configuration.md",
+            sluice_runtime::config::reference_markdown(),
+        ),
+    ] {
+        files.push(File {
+            path: path.to_owned(),
+            text,
+        });
+    }
     Ok(files)
 }
 
@@ -114,4 +127,24 @@ pub fn write(root: &Path, file: &File) -> Result<(), GenerateError> {
         fs::create_dir_all(folder).map_err(failed)?;
     }
     fs::write(&path, &file.text).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generated_files_match_their_source() {
+        let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+        let differing: Vec<String> = differing(root)
+            .unwrap()
+            .into_iter()
+            .map(|file| file.path)
+            .collect();
+        assert_eq!(
+            differing,
+            Vec::<String>::new(),
+            "run `cargo run -p sluice-cli --bin sluice-generate`"
+        );
+    }
 }
