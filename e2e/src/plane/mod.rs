@@ -287,14 +287,27 @@ impl Plane {
         Ok(())
     }
 
-    /// Kills and starts a component and waits until it listens again.
+    /// Kills and starts a component and waits until it listens again; the API server until it is ready.
     ///
     /// # Errors
     /// When it does not come back within 30 s.
     pub async fn restart(&self, component: Component) -> anyhow::Result<()> {
         self.stop(component);
         self.start_component(component)?;
-        wait_for_port(component.name(), self.ports.of(component)).await
+        wait_for_port(component.name(), self.ports.of(component)).await?;
+        match component {
+            // listening is not enough: until its caches are filled it forbids everything, and the controller manager
+            // ends itself on that
+            Component::ApiServer => wait_until_ready(&self.client(User::Admin).await?).await,
+            _ => self.with_process(component, |process| match process.status() {
+                Some(status) => bail!(
+                    "{} ended with {status}:\n{}",
+                    process.name(),
+                    process.log_tail(8)
+                ),
+                None => Ok(()),
+            }),
+        }
     }
 
     /// Kills and starts the controller manager.
@@ -423,12 +436,9 @@ async fn start_components(
         .with_context(|| launch_tail(&launches[&Component::Etcd]))?;
     begin(Component::ApiServer)?;
     let admin = client_from(&kubeconfig_path(folder.path(), User::Admin)).await?;
-    wait_for("kube-apiserver", || async {
-        let request = http::Request::get("/readyz").body(Vec::new())?;
-        Ok(admin.request_text(request).await.ok())
-    })
-    .await
-    .with_context(|| launch_tail(&launches[&Component::ApiServer]))?;
+    wait_until_ready(&admin)
+        .await
+        .with_context(|| launch_tail(&launches[&Component::ApiServer]))?;
     // not earlier: both end themselves when their roles are not there yet
     begin(Component::ControllerManager)?;
     begin(Component::Scheduler)?;
@@ -460,6 +470,15 @@ pub(super) async fn client_from(kubeconfig: &Path) -> anyhow::Result<Client> {
         kube::Config::from_custom_kubeconfig(file, &kube::config::KubeConfigOptions::default())
             .await?;
     Ok(Client::try_from(config)?)
+}
+
+async fn wait_until_ready(client: &Client) -> anyhow::Result<()> {
+    wait_for("kube-apiserver", || async {
+        let request = http::Request::get("/readyz").body(Vec::new())?;
+        Ok(client.request_text(request).await.ok())
+    })
+    .await
+    .map(drop)
 }
 
 async fn wait_for_port(name: &str, port: u16) -> anyhow::Result<()> {

@@ -216,14 +216,6 @@ async fn plane_goes_on_after_outages_of_its_components() -> anyhow::Result<()> {
     let namespace = plane.namespace("outage").await?;
     plane.restart(Component::ApiServer).await?;
     plane.restart_controller_manager().await?;
-    wait_for("the API server", || async {
-        Ok(plane
-            .kubectl(User::Admin, ["get", "--raw", "/readyz"], None)
-            .await?
-            .succeeded()
-            .then_some(()))
-    })
-    .await?;
     let manifest = deployment("after", 2, "a:v1");
     plane
         .kubectl(
