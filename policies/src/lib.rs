@@ -18,7 +18,7 @@
 //! A fact that is missing makes a finding of certainty `Unknown`, never a silent pass.
 
 mod action;
-//pub mod capacity;
+pub mod capacity;
 mod catalogue;
 pub mod defaults;
 mod library;
@@ -28,6 +28,9 @@ mod set;
 mod subject;
 mod suggestion;
 pub mod view;
+
+#[cfg(test)]
+mod documents;
 
 pub use action::cap;
 pub use catalogue::catalogue_markdown;

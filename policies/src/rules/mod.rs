@@ -23,6 +23,7 @@ static RULES: &[&dyn Rule] = &[
     jobs::job_without_deadline::RULE,
     capacity::container_without_memory_limit::RULE,
     capacity::container_without_requests::RULE,
+    capacity::quota_breach::RULE,
     rollout::deployment_without_readiness_probe::RULE,
     MALFORMED,
 ];

@@ -1,0 +1,188 @@
+//! Runs the documents of the rules: every YAML block in them is judged by the rule alone, and must give exactly the findings it says.
+//!
+//! In a block: `# finding: LINE` is a denial, `# warning: LINE` a warning; LINE is what the user sees. `# parameters: {…}` sets parameters (JSON),
+//! `# facts: unknown` takes the facts of the namespace away, documents of kind ResourceQuota and LimitRange are its facts, and a document with
+//! `# before the update` is the old object.
+
+use serde_json::{Value, json};
+use sluice_api::{Action, Finding, PolicySpec};
+
+use crate::{
+    Facts, Judgement, Operation, PolicySet, PolicySource, Rule, Subject, rules, with_defaults,
+};
+
+/// One YAML block of a document.
+struct Block<'a> {
+    heading: &'a str,
+    text: String,
+}
+
+pub(crate) fn yaml(text: &str) -> Value {
+    // as kubectl reads `0644`
+    let options = serde_saphyr::options! { legacy_octal_numbers: true };
+    serde_saphyr::from_str_with_options(text, options)
+        .unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+fn blocks(document: &str) -> Vec<Block<'_>> {
+    let mut blocks = Vec::new();
+    let mut heading = "";
+    let mut open: Option<String> = None;
+    for line in document.lines() {
+        match &mut open {
+            Some(_) if line == "```" => {
+                blocks.extend(open.take().map(|text| Block { heading, text }))
+            }
+            Some(text) => {
+                text.push_str(line);
+                text.push('\n');
+            }
+            None if line == "```yaml" => open = Some(String::new()),
+            None => heading = line.strip_prefix("## ").unwrap_or(heading),
+        }
+    }
+    assert!(open.is_none(), "a block is not closed");
+    blocks
+}
+
+fn directive<'a>(text: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
+    let prefix = format!("# {name}: ");
+    text.lines()
+        .filter_map(move |line| line.trim().strip_prefix(prefix.as_str()))
+}
+
+pub(crate) fn set_of(rules: Value) -> PolicySet {
+    let spec: PolicySpec = serde_json::from_value(json!({"rules": rules})).unwrap();
+    let (set, problems) = PolicySet::compile([PolicySource {
+        namespace: "sluice-system",
+        name: "test",
+        spec: &spec,
+        cluster_wide: true,
+    }]);
+    assert!(problems.is_empty(), "{problems:?}");
+    set
+}
+
+fn told(finding: &Finding) -> String {
+    let word = match finding.action {
+        Action::Deny => "finding",
+        Action::Warn => "warning",
+        Action::Audit => "audit",
+    };
+    format!("# {word}: {}", finding.line())
+}
+
+/// Judges one block; what it does not say rightly goes to `wrong`.
+fn run(rule: &dyn Rule, block: &Block<'_>, wrong: &mut Vec<String>) {
+    let parameters: Value = directive(&block.text, "parameters")
+        .next()
+        .map_or(json!({}), |text| serde_json::from_str(text).unwrap());
+    let set = set_of(json!([{"use": rule.name(), "parameters": parameters}]));
+    let known = directive(&block.text, "facts").next() != Some("unknown");
+    let (mut object, mut old) = (Value::Null, None);
+    let (mut quotas, mut limit_ranges) = (Vec::new(), Vec::new());
+    for text in block.text.split("\n---\n") {
+        let value = yaml(text);
+        match value["kind"].as_str() {
+            Some("ResourceQuota") => quotas.push(value),
+            Some("LimitRange") => limit_ranges.push(value),
+            _ if text.contains("# before the update") => old = Some(value),
+            _ => object = value,
+        }
+    }
+    let facts = Facts {
+        namespace_labels: None,
+        quotas: known.then_some(quotas.as_slice()),
+        limit_ranges: known.then_some(limit_ranges.as_slice()),
+    };
+    let judged = |object: &Value, old: Option<&Value>| -> Judgement {
+        let operation = if old.is_some() {
+            Operation::Update
+        } else {
+            Operation::Create
+        };
+        let namespace = object["metadata"]["namespace"]
+            .as_str()
+            .unwrap_or("default");
+        set.judge(
+            &Subject {
+                operation,
+                namespace,
+                object,
+                old,
+                dry_run: false,
+            },
+            &facts,
+        )
+    };
+    let plain = judged(&object, old.as_ref());
+    assert_eq!(plain.not_judged, None, "{}: {}", rule.name(), block.text);
+    let found: Vec<String> = plain.findings.iter().map(told).collect();
+    let expected: Vec<String> = block
+        .text
+        .lines()
+        .map(str::trim)
+        .filter(|line| line.starts_with("# finding: ") || line.starts_with("# warning: "))
+        .map(str::to_owned)
+        .collect();
+    if found != expected {
+        wrong.push(format!(
+            "{} under {:?}\n{}\nfound:\n{}\n",
+            rule.name(),
+            block.heading,
+            block.text,
+            found.join("\n")
+        ));
+    }
+    // one verdict: the cluster judges the same object with its defaults filled in
+    let full_old = old.as_ref().map(with_defaults);
+    let full = judged(&with_defaults(&object), full_old.as_deref());
+    assert_eq!(
+        full,
+        plain,
+        "{}: API defaults change the verdict\n{}",
+        rule.name(),
+        block.text
+    );
+}
+
+#[test]
+fn documents_say_what_the_rules_find() {
+    let mut wrong = Vec::new();
+    for rule in rules() {
+        let document = rule.document();
+        assert_eq!(
+            document.lines().next(),
+            Some(format!("# {}", rule.name()).as_str())
+        );
+        let blocks = blocks(document);
+        for (heading, at_least) in [("Fails", 1), ("Passes", 1)] {
+            let count = blocks
+                .iter()
+                .filter(|block| block.heading == heading)
+                .count();
+            assert!(
+                count >= at_least,
+                "{} has {count} blocks under {heading}",
+                rule.name()
+            );
+        }
+        for heading in ["## Known false positives", "## Source"] {
+            assert!(
+                document.contains(heading),
+                "{} lacks {heading}",
+                rule.name()
+            );
+        }
+        for block in &blocks {
+            let says = block.text.contains("# finding: ") || block.text.contains("# warning: ");
+            match block.heading {
+                "Fails" => assert!(says, "{} under Fails says no finding", rule.name()),
+                "Passes" => assert!(!says, "{} under Passes says a finding", rule.name()),
+                _ => {}
+            }
+            run(*rule, block, &mut wrong);
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
