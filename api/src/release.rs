@@ -361,6 +361,10 @@ pub struct Timeline {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 40))]
     pub started: Option<String>,
+    /// Every pod was of the new version and ready, and no other was left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 40))]
+    pub completed: Option<String>,
     /// The first failing sample of the row that made the verdict.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 40))]
