@@ -431,10 +431,10 @@ mod tests {
             assert_eq!(nanos(text), 1);
         }
         assert_eq!(nanos(&format!("1.{}", "0".repeat(1 << 20))), NANO);
-        assert_eq!(
-            nanos(&format!("{}e-100", format!("1{}", "0".repeat(100)))),
-            NANO
-        );
+        assert_eq!(nanos(&format!("1{}e-100", "0".repeat(100))), NANO);
+        // 10^-15 of 2^60, with more digits than anybody needs
+        let tiny = format!("0.{}1{}Ei", "0".repeat(14), "2".repeat(33));
+        assert_eq!(nanos(&tiny) / 1_000_000, 1_409_126);
         let most: Quantity = "9e18".parse().unwrap();
         let sum = most.times(i64::MAX).times(i64::MAX).plus(most);
         assert_eq!(sum.nanos(), i128::MAX);

@@ -7,6 +7,8 @@ mod compile;
 mod digest;
 mod judge;
 mod problem;
+#[cfg(test)]
+mod tests;
 
 use sluice_api::{Action, component::LabelSelector};
 

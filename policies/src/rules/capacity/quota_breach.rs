@@ -46,9 +46,15 @@ pub(in crate::rules) const RULE: &dyn Rule = &QuotaBreach;
 /// What stops the prediction.
 enum Stop {
     /// A field of the object can never be meant.
-    Found(RawFinding),
+    Found(Box<RawFinding>),
     /// Something is not known: what, and where it could come from.
     Unknown(String, String),
+}
+
+impl Stop {
+    fn found(finding: RawFinding) -> Self {
+        Self::Found(Box::new(finding))
+    }
 }
 
 impl Rule for QuotaBreach {
@@ -59,7 +65,7 @@ impl Rule for QuotaBreach {
     fn judge(&self, case: &Case<'_>, report: &mut Report) {
         match predict(case, report) {
             Ok(()) => {}
-            Err(Stop::Found(finding)) => report.add(finding),
+            Err(Stop::Found(finding)) => report.add(*finding),
             Err(Stop::Unknown(missing, needs)) => report.unknown(missing, needs),
         }
     }
@@ -119,7 +125,7 @@ fn predict(case: &Case<'_>, report: &mut Report) -> Result<(), Stop> {
 }
 
 fn stop_at(view: &View<'_>, senseless: Senseless) -> Stop {
-    Stop::Found(RawFinding::at(
+    Stop::found(RawFinding::at(
         view.path(senseless.read),
         senseless.found,
         senseless.passes,
@@ -127,7 +133,7 @@ fn stop_at(view: &View<'_>, senseless: Senseless) -> Stop {
 }
 
 fn no_quantity(unreadable: Unreadable) -> Stop {
-    Stop::Found(RawFinding::at(
+    Stop::found(RawFinding::at(
         unreadable.path,
         unreadable.problem,
         "a quantity, such as 500m or 1Gi",

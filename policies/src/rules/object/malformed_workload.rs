@@ -32,43 +32,49 @@ impl Rule for MalformedWorkload {
     }
 
     fn judge(&self, case: &Case<'_>, report: &mut Report) {
-        let Some(pod) = well_formed_pod(case, report) else {
+        let Ok(pod) = pod_spec(case, report) else {
             return;
         };
         let prefix = case.view.prefix(Anchor::Pod).unwrap_or_default();
         let passes = "a list of containers";
-        match lookup(pod, "containers") {
-            None => report.add(RawFinding::at(
+        let none = match pod.and_then(|pod| lookup(pod, "containers")) {
+            None => Some("absent"),
+            Some(Value::Array(list)) if list.is_empty() => Some("an empty list"),
+            Some(list) => {
+                items(report, &format!("{prefix}.containers"), list, passes);
+                None
+            }
+        };
+        if let Some(found) = none {
+            report.add(RawFinding::at(
                 format!("{prefix}.containers"),
-                "absent",
+                found,
                 "a list with at least one container",
-            )),
-            Some(Value::Array(list)) if list.is_empty() => report.add(RawFinding::at(
-                format!("{prefix}.containers"),
-                "an empty list",
-                "a list with at least one container",
-            )),
-            Some(list) => items(report, &format!("{prefix}.containers"), list, passes),
+            ));
         }
-        if let Some(list) = lookup(pod, "initContainers") {
+        if let Some(list) = pod.and_then(|pod| lookup(pod, "initContainers")) {
             items(report, &format!("{prefix}.initContainers"), list, passes);
         }
     }
 }
 
-/// Walks from the object to its `PodSpec` and says what is in the way.
-fn well_formed_pod<'a>(case: &Case<'a>, report: &mut Report) -> Option<&'a Value> {
-    if let Some(pod) = case.view.part(Anchor::Pod)
-        && pod.is_object()
-    {
-        return Some(pod);
-    }
-    let prefix = case.view.prefix(Anchor::Pod)?;
-    let mut ends: Vec<usize> = prefix.match_indices('.').map(|(at, _)| at).collect();
-    ends.push(prefix.len());
-    for end in ends {
-        let path = prefix.get(..end)?;
-        match case.view.written(Read::object(path)) {
+/// Something of the wrong type is in the way, and was reported.
+struct InTheWay;
+
+/// The `PodSpec`; `None` where it, or what it lies in, is absent. API defaults may make parts of the way, so where it ends says nothing.
+fn pod_spec<'a>(case: &Case<'a>, report: &mut Report) -> Result<Option<&'a Value>, InTheWay> {
+    let Some(prefix) = case.view.prefix(Anchor::Pod) else {
+        return Ok(None);
+    };
+    let ends = prefix
+        .match_indices('.')
+        .map(|(at, _)| at)
+        .chain([prefix.len()]);
+    let mut pod = None;
+    for path in ends.filter_map(|end| prefix.get(..end)) {
+        pod = case.view.written(Read::object(path));
+        match pod {
+            None => return Ok(None),
             Some(Value::Object(_)) => {}
             Some(other) => {
                 report.add(RawFinding::at(
@@ -76,15 +82,11 @@ fn well_formed_pod<'a>(case: &Case<'a>, report: &mut Report) -> Option<&'a Value
                     field_text(other),
                     "an object",
                 ));
-                return None;
-            }
-            None => {
-                report.add(RawFinding::at(path.to_owned(), "absent", "an object"));
-                return None;
+                return Err(InTheWay);
             }
         }
     }
-    None
+    Ok(pod)
 }
 
 fn items(report: &mut Report, path: &str, list: &Value, passes: &str) {

@@ -1,0 +1,701 @@
+//! What a set makes of policies and objects, beyond what single rules find.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use sluice_api::{Action, Certainty, Finding, PolicySpec};
+
+use super::{PolicySet, PolicySource};
+use crate::{
+    Facts, Judgement, NotJudged, Operation, Subject, defaults_samples,
+    documents::{set_of, yaml},
+    library, rules, with_defaults,
+};
+
+const NO_FACTS: Facts<'static> = Facts {
+    namespace_labels: None,
+    quotas: None,
+    limit_ranges: None,
+};
+
+fn knows_none() -> Facts<'static> {
+    Facts {
+        namespace_labels: None,
+        quotas: Some(&[]),
+        limit_ranges: Some(&[]),
+    }
+}
+
+fn spec(value: Value) -> PolicySpec {
+    serde_json::from_value(value).unwrap()
+}
+
+fn create<'a>(object: &'a Value) -> Subject<'a> {
+    Subject {
+        operation: Operation::Create,
+        namespace: "shop",
+        object,
+        old: None,
+        dry_run: false,
+    }
+}
+
+fn update<'a>(object: &'a Value, old: &'a Value) -> Subject<'a> {
+    Subject {
+        operation: Operation::Update,
+        old: Some(old),
+        ..create(object)
+    }
+}
+
+fn reliability() -> PolicySet {
+    let (_, text) = library()[0];
+    let policy = yaml(text);
+    let spec = spec(policy["spec"].clone());
+    let (set, problems) = PolicySet::compile([PolicySource {
+        namespace: "sluice-system",
+        name: "reliability",
+        spec: &spec,
+        cluster_wide: true,
+    }]);
+    assert!(problems.is_empty(), "{problems:?}");
+    set
+}
+
+fn brief(judgement: &Judgement) -> Vec<(&str, &str, Action)> {
+    judgement
+        .findings
+        .iter()
+        .map(|f| (f.code.as_str(), f.path.as_str(), f.action))
+        .collect()
+}
+
+fn deployment(replicas: i64, request: &str) -> Value {
+    json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "checkout", "namespace": "shop"}, "spec": {
+        "replicas": replicas,
+        "selector": {"matchLabels": {"app": "checkout"}},
+        "template": {"metadata": {"labels": {"app": "checkout"}}, "spec": {"containers": [{
+            "name": "app", "image": "registry.example.org/checkout:1", "ports": [{"containerPort": 8080}],
+            "readinessProbe": {"httpGet": {"port": 8080}},
+            "resources": {"requests": {"cpu": request}, "limits": {"memory": "256Mi"}},
+        }]}},
+    }})
+}
+
+fn unbounded_cronjob() -> Value {
+    yaml(
+        r#"
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: foobar, namespace: shop}
+spec:
+  schedule: "*/15 9-19 * * Mon-Fri"
+  jobTemplate:
+    spec:
+      template:
+        spec:
+          restartPolicy: Never
+          concurrencyPolicy: Forbid
+          successfulJobsHistoryLimit: 1
+          failedJobsHistoryLimit: 1
+          containers:
+            - name: job
+              image: registry.example.org/job:1
+              resources: {requests: {cpu: 100m}, limits: {memory: 128Mi}}
+"#,
+    )
+}
+
+fn bounded_cronjob() -> Value {
+    let mut cronjob = unbounded_cronjob();
+    let spec = cronjob["spec"].as_object_mut().unwrap();
+    spec.extend(
+        json!({"startingDeadlineSeconds": 300, "concurrencyPolicy": "Forbid", "successfulJobsHistoryLimit": 1, "failedJobsHistoryLimit": 1})
+            .as_object()
+            .unwrap()
+            .clone(),
+    );
+    let job = spec["jobTemplate"]["spec"].as_object_mut().unwrap();
+    job.insert("activeDeadlineSeconds".into(), json!(600));
+    job.insert("backoffLimit".into(), json!(2));
+    cronjob
+}
+
+#[test]
+fn the_shipped_set_names_everything_the_stampeding_cronjob_lacks_and_passes_the_bounded_one() {
+    let set = reliability();
+    let cronjob = unbounded_cronjob();
+    let judgement = set.judge(&create(&cronjob), &knows_none());
+    assert_eq!(
+        brief(&judgement),
+        [
+            ("SLU1001", "spec.startingDeadlineSeconds", Action::Deny),
+            ("SLU1002", "spec.concurrencyPolicy", Action::Deny),
+            (
+                "SLU1003",
+                "spec.jobTemplate.spec.activeDeadlineSeconds",
+                Action::Deny
+            ),
+            ("SLU1004", "spec.successfulJobsHistoryLimit", Action::Deny),
+            (
+                "SLU1005",
+                "spec.jobTemplate.spec.backoffLimit",
+                Action::Deny
+            ),
+        ]
+    );
+    let bounded = bounded_cronjob();
+    assert_eq!(
+        set.judge(&create(&bounded), &knows_none()),
+        Judgement::default()
+    );
+}
+
+#[test]
+fn the_shipped_files_are_policies_that_work() {
+    for (file, text) in library() {
+        let policy = yaml(text);
+        assert_eq!(policy["apiVersion"], "sluice.dev/v1alpha1", "{file}");
+        assert_eq!(policy["kind"], "Policy", "{file}");
+        assert_eq!(policy["metadata"]["namespace"], "sluice-system", "{file}");
+        assert_eq!(
+            PolicySet::check(&spec(policy["spec"].clone())),
+            [],
+            "{file}"
+        );
+    }
+}
+
+#[test]
+fn what_was_wrong_before_only_warns() {
+    let set = reliability();
+    let old = unbounded_cronjob();
+    let mut new = old.clone();
+    new["spec"]["schedule"] = json!("*/30 * * * *");
+    assert_eq!(brief(&set.judge(&update(&new, &old), &knows_none())), []);
+    // touched, still wrong
+    new["spec"]["jobTemplate"]["spec"]["backoffLimit"] = json!(9);
+    assert_eq!(
+        brief(&set.judge(&update(&new, &old), &knows_none())),
+        [(
+            "SLU1005",
+            "spec.jobTemplate.spec.backoffLimit",
+            Action::Warn
+        )]
+    );
+    // what was right and is made wrong is refused
+    let bounded = bounded_cronjob();
+    let mut worse = bounded.clone();
+    worse["spec"]
+        .as_object_mut()
+        .unwrap()
+        .remove("startingDeadlineSeconds");
+    assert_eq!(
+        brief(&set.judge(&update(&worse, &bounded), &knows_none())),
+        [("SLU1001", "spec.startingDeadlineSeconds", Action::Deny)]
+    );
+    // spelling a default out is no change
+    let full = with_defaults(&old).into_owned();
+    let judgement = set.judge(&update(&full, &old), &knows_none());
+    assert!(
+        judgement.findings.iter().all(|f| f.action == Action::Warn),
+        "{judgement:?}"
+    );
+    // an old object of no use is no excuse
+    let judgement = set.judge(&update(&old, &json!({"kind": "CronJob"})), &knows_none());
+    assert!(
+        judgement.findings.iter().all(|f| f.action == Action::Deny),
+        "{judgement:?}"
+    );
+}
+
+#[test]
+fn objects_of_others_and_objects_on_their_way_out_are_never_judged() {
+    let set = reliability();
+    let with = |metadata: Value| {
+        let mut object = unbounded_cronjob();
+        object["metadata"] = metadata;
+        object
+    };
+    for (object, expected) in [
+        (
+            with(
+                json!({"name": "a", "ownerReferences": [{"kind": "Tenant", "name": "t", "controller": true}]}),
+            ),
+            Some(NotJudged::OwnedByController {
+                kind: "Tenant".into(),
+                name: "t".into(),
+            }),
+        ),
+        (
+            with(json!({"name": "a", "ownerReferences": [{"kind": "Tenant", "name": "t"}]})),
+            None,
+        ),
+        (
+            with(
+                json!({"name": "a", "ownerReferences": [{"kind": "Tenant", "name": "t", "controller": false}]}),
+            ),
+            None,
+        ),
+        (
+            with(json!({"name": "a", "deletionTimestamp": "2026-01-01T00:00:00Z"})),
+            Some(NotJudged::BeingDeleted),
+        ),
+        (with(json!({"name": "a", "deletionTimestamp": null})), None),
+        (
+            json!({"apiVersion": "v1", "kind": "Service"}),
+            Some(NotJudged::UnknownKind {
+                api_version: "v1".into(),
+                kind: "Service".into(),
+            }),
+        ),
+        (
+            json!(3),
+            Some(NotJudged::UnknownKind {
+                api_version: "-".into(),
+                kind: "-".into(),
+            }),
+        ),
+    ] {
+        let judgement = set.judge(&create(&object), &knows_none());
+        assert_eq!(judgement.not_judged, expected, "{object}");
+        assert_eq!(
+            judgement.findings.is_empty(),
+            expected.is_some(),
+            "{object}"
+        );
+    }
+}
+
+#[test]
+fn missing_facts_are_unknown_and_never_deny() {
+    let set = set_of(json!([{"use": "quota-breach"}]));
+    let object = deployment(4, "1");
+    let quota = json!({"metadata": {"name": "team"}, "spec": {"hard": {"requests.cpu": "2"}}, "status": {"used": {}}});
+    let roomy = json!({"metadata": {"name": "team"}, "spec": {"hard": {"requests.cpu": "200"}}});
+    let by_class = json!({"metadata": {"name": "team"}, "spec": {"hard": {"requests.cpu": "2"}, "scopeSelector": {"matchExpressions": [{"scopeName": "PriorityClass", "operator": "In", "values": ["high"]}]}}, "status": {"used": {}}});
+    let unreadable =
+        json!({"metadata": {"name": "team"}, "spec": {"hard": {"requests.cpu": "lots"}}});
+    let known: &[Value] = &[];
+    for (what, quotas, limit_ranges, expected) in [
+        (
+            "no quotas known",
+            None,
+            Some(known),
+            Some((Certainty::Unknown, Action::Warn)),
+        ),
+        (
+            "no limit ranges known",
+            Some(vec![quota.clone()]),
+            None,
+            Some((Certainty::Unknown, Action::Warn)),
+        ),
+        (
+            "all known",
+            Some(vec![quota]),
+            Some(known),
+            Some((Certainty::Sure, Action::Deny)),
+        ),
+        ("known to be none", Some(vec![]), None, None),
+        (
+            "nobody counted yet",
+            Some(vec![roomy]),
+            Some(known),
+            Some((Certainty::Unknown, Action::Warn)),
+        ),
+        (
+            "a class the cluster may give",
+            Some(vec![by_class]),
+            Some(known),
+            Some((Certainty::Unknown, Action::Warn)),
+        ),
+        (
+            "a quota that cannot be read",
+            Some(vec![unreadable]),
+            Some(known),
+            Some((Certainty::Unknown, Action::Warn)),
+        ),
+    ] {
+        let facts = Facts {
+            namespace_labels: None,
+            quotas: quotas.as_deref(),
+            limit_ranges,
+        };
+        let findings = set.judge(&create(&object), &facts).findings;
+        let got = findings.first().map(|f| (f.certainty, f.action));
+        assert_eq!(got, expected, "{what}: {findings:?}");
+    }
+}
+
+#[test]
+fn rules_that_need_other_objects_never_deny_on_dry_run_and_others_do() {
+    let set = reliability();
+    let quotas = [
+        json!({"metadata": {"name": "team"}, "spec": {"hard": {"pods": "2"}}, "status": {"used": {}}}),
+    ];
+    let facts = Facts {
+        namespace_labels: None,
+        quotas: Some(&quotas),
+        limit_ranges: Some(&[]),
+    };
+    let mut object = deployment(4, "1");
+    object["spec"]["template"]["spec"]["containers"][0]
+        .as_object_mut()
+        .unwrap()
+        .remove("readinessProbe");
+    let subject = Subject {
+        dry_run: true,
+        ..create(&object)
+    };
+    assert_eq!(
+        brief(&set.judge(&subject, &facts)),
+        [
+            ("SLU2003", "spec.replicas", Action::Warn),
+            (
+                "SLU3001",
+                "spec.template.spec.containers[0].readinessProbe",
+                Action::Deny
+            ),
+        ]
+    );
+}
+
+#[test]
+fn policies_apply_where_they_say() {
+    let everywhere =
+        spec(json!({"rules": [{"use": "cronjob-without-deadline", "action": "Audit"}]}));
+    let own = spec(json!({"rules": [{"use": "cronjob-allows-overlap", "action": "Warn"}]}));
+    let labelled = spec(
+        json!({"match": {"namespaces": {"matchLabels": {"tier": "prod"}}}, "rules": [{"use": "cronjob-without-deadline", "action": "Deny"}]}),
+    );
+    let source = |namespace, name, spec, cluster_wide| PolicySource {
+        namespace,
+        name,
+        spec,
+        cluster_wide,
+    };
+    let (set, problems) = PolicySet::compile([
+        source("sluice-system", "everywhere", &everywhere, true),
+        source("shop", "own", &own, false),
+        source("sluice-system", "labelled", &labelled, true),
+    ]);
+    assert!(problems.is_empty());
+    let object = unbounded_cronjob();
+    let judge = |namespace, labels: Option<&[(&str, &str)]>| {
+        let labels: Option<BTreeMap<String, String>> =
+            labels.map(|l| l.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect());
+        let facts = Facts {
+            namespace_labels: labels.as_ref(),
+            ..knows_none()
+        };
+        let judgement = set.judge(
+            &Subject {
+                namespace,
+                ..create(&object)
+            },
+            &facts,
+        );
+        judgement
+            .findings
+            .iter()
+            .map(|f| (f.code.clone(), f.action, f.certainty))
+            .collect::<Vec<_>>()
+    };
+    let deadline = |action, certainty| ("SLU1001".to_owned(), action, certainty);
+    let overlap = ("SLU1002".to_owned(), Action::Warn, Certainty::Sure);
+    assert_eq!(
+        judge("shop", Some(&[])),
+        [deadline(Action::Audit, Certainty::Sure), overlap.clone()]
+    );
+    assert_eq!(
+        judge("other", Some(&[])),
+        [deadline(Action::Audit, Certainty::Sure)]
+    );
+    // the stricter of two policies wins
+    assert_eq!(
+        judge("other", Some(&[("tier", "prod")])),
+        [deadline(Action::Deny, Certainty::Sure)]
+    );
+    // whether the second applies nobody can tell
+    assert_eq!(
+        judge("other", None),
+        [
+            deadline(Action::Audit, Certainty::Sure),
+            deadline(Action::Warn, Certainty::Unknown)
+        ]
+    );
+}
+
+#[test]
+fn a_policy_that_cannot_work_says_why_and_the_others_work() {
+    for (rules, path, passes) in [
+        (
+            json!([{"use": "cronjob-witout-deadline"}]),
+            "spec.rules[0].use",
+            "the name of a rule; did you mean cronjob-without-deadline?",
+        ),
+        (
+            json!([{"use": "SLU1001"}]),
+            "spec.rules[0].use",
+            "cronjob-without-deadline (a rule is used by its name, not by its code)",
+        ),
+        (
+            json!([{"use": "quite-something-else"}]),
+            "spec.rules[0].use",
+            "the name of a rule, see `sluice rules`",
+        ),
+        (
+            json!([]),
+            "spec.rules",
+            "at least one rule, see `sluice rules`",
+        ),
+        (
+            json!([{"use": "cronjob-allows-overlap"}, {"use": "cronjob-allows-overlap", "action": "Warn"}]),
+            "spec.rules[1].use",
+            "each rule once in a policy; use a second policy for other namespaces",
+        ),
+        (
+            json!([{"use": "cronjob-without-deadline", "parameters": {"maxStartingDeadlin": "1h"}}]),
+            "spec.rules[0].parameters.maxStartingDeadlin",
+            "did you mean maxStartingDeadline?",
+        ),
+        (
+            json!([{"use": "cronjob-without-deadline", "parameters": {"maxActiveDeadline": "1h"}}]),
+            "spec.rules[0].parameters.maxActiveDeadline",
+            "minStartingDeadline, maxStartingDeadline; maxActiveDeadline is a parameter of cronjob-job-without-deadline",
+        ),
+        (
+            json!([{"use": "cronjob-allows-overlap", "parameters": {"limit": 1}}]),
+            "spec.rules[0].parameters.limit",
+            "no parameters",
+        ),
+        (
+            json!([{"use": "job-backoff-too-high", "parameters": {"maxBackoffLimit": "3"}}]),
+            "spec.rules[0].parameters.maxBackoffLimit",
+            "a whole number from 0 to 100",
+        ),
+        (
+            json!([{"use": "job-backoff-too-high", "parameters": {"maxBackoffLimit": -1}}]),
+            "spec.rules[0].parameters.maxBackoffLimit",
+            "a whole number from 0 to 100",
+        ),
+        (
+            json!([{"use": "job-without-deadline", "parameters": {"maxActiveDeadline": 3600}}]),
+            "spec.rules[0].parameters.maxActiveDeadline",
+            "a duration in whole seconds from 1s to 8784h",
+        ),
+        (
+            json!([{"use": "job-without-deadline", "parameters": {"maxActiveDeadline": "1500ms"}}]),
+            "spec.rules[0].parameters.maxActiveDeadline",
+            "a duration in whole seconds from 1s to 8784h",
+        ),
+        (
+            json!([{"use": "cronjob-without-deadline", "parameters": {"maxStartingDeadline": "5s"}}]),
+            "spec.rules[0].parameters.minStartingDeadline",
+            "at most maxStartingDeadline, which is 5s",
+        ),
+    ] {
+        let broken = spec(json!({"rules": rules}));
+        let works = spec(json!({"rules": [{"use": "cronjob-allows-overlap"}]}));
+        let problems = PolicySet::check(&broken);
+        assert_eq!(problems.len(), 1, "{rules}: {problems:?}");
+        assert_eq!(
+            (problems[0].path.as_str(), problems[0].passes.as_str()),
+            (path, passes),
+            "{rules}"
+        );
+        let source = |name, spec| PolicySource {
+            namespace: "shop",
+            name,
+            spec,
+            cluster_wide: false,
+        };
+        let (set, problems) =
+            PolicySet::compile([source("broken", &broken), source("works", &works)]);
+        assert_eq!(problems[0].policy, "shop/broken");
+        assert_eq!(set.policies(), 1);
+        let alone = PolicySet::compile([source("works", &works)]).0;
+        assert_eq!(set.digest(), alone.digest());
+    }
+    let odd = spec(
+        json!({"match": {"namespaces": {"matchExpressions": [{"key": "a", "operator": "In"}, {"key": "b", "operator": "Exists", "values": ["x"]}]}}, "rules": [{"use": "cronjob-allows-overlap"}]}),
+    );
+    let lines: Vec<String> = PolicySet::check(&odd)
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "spec.match.namespaces.matchExpressions[0].values: no value; passes: at least one value with In",
+            "spec.match.namespaces.matchExpressions[1].values: a list; passes: no values with Exists",
+        ]
+    );
+}
+
+#[test]
+fn the_digest_goes_by_meaning() {
+    let digest = |sources: &[(&str, Value, bool)]| {
+        let specs: Vec<PolicySpec> = sources
+            .iter()
+            .map(|(_, value, _)| spec(value.clone()))
+            .collect();
+        let (set, problems) =
+            PolicySet::compile(sources.iter().zip(&specs).map(|((name, _, wide), spec)| {
+                PolicySource {
+                    namespace: "sluice-system",
+                    name,
+                    spec,
+                    cluster_wide: *wide,
+                }
+            }));
+        assert!(problems.is_empty(), "{problems:?}");
+        assert_eq!(set.digest().len(), 64);
+        set.digest().to_owned()
+    };
+    let a = json!({"rules": [{"use": "cronjob-allows-overlap"}, {"use": "job-backoff-too-high"}]});
+    let b = json!({"rules": [{"use": "job-without-deadline", "action": "Warn"}]});
+    let base = digest(&[("a", a.clone(), true), ("b", b.clone(), true)]);
+    let turned = json!({"match": {}, "rules": [{"use": "job-backoff-too-high", "action": "Deny", "parameters": {"maxBackoffLimit": 3}}, {"use": "cronjob-allows-overlap"}]});
+    assert_eq!(digest(&[("b", b.clone(), true), ("a", turned, true)]), base);
+    for other in [
+        digest(&[("a", a.clone(), true)]),
+        digest(&[("a", a.clone(), true), ("b", b.clone(), false)]),
+        digest(&[("a", a.clone(), true), ("c", b.clone(), true)]),
+        digest(&[
+            ("a", a.clone(), true),
+            (
+                "b",
+                json!({"rules": [{"use": "job-without-deadline"}]}),
+                true,
+            ),
+        ]),
+        digest(&[
+            (
+                "a",
+                json!({"rules": [{"use": "cronjob-allows-overlap"}, {"use": "job-backoff-too-high", "parameters": {"maxBackoffLimit": 4}}]}),
+                true,
+            ),
+            ("b", b, true),
+        ]),
+    ] {
+        assert_ne!(other, base);
+    }
+    assert_eq!(PolicySet::default().digest(), digest(&[]));
+}
+
+#[test]
+fn findings_come_in_order_whatever_the_order_of_policies() {
+    let all: Vec<PolicySpec> = rules()
+        .iter()
+        .map(|rule| spec(json!({"rules": [{"use": rule.name()}]})))
+        .collect();
+    let judge = |order: &mut dyn Iterator<Item = usize>| -> Vec<Finding> {
+        let names: Vec<(usize, String)> = order.map(|i| (i, format!("p{i}"))).collect();
+        let (set, _) = PolicySet::compile(names.iter().map(|(i, name)| PolicySource {
+            namespace: "shop",
+            name,
+            spec: &all[*i],
+            cluster_wide: false,
+        }));
+        set.judge(&create(&unbounded_cronjob()), &NO_FACTS).findings
+    };
+    let forward = judge(&mut (0..all.len()));
+    assert_eq!(forward, judge(&mut (0..all.len()).rev()));
+    assert!(forward.is_sorted_by_key(|f| (f.code.clone(), f.path.clone())));
+}
+
+/// A small generator: the same seed gives the same objects.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self, below: usize) -> usize {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % below
+    }
+
+    /// Replaces, removes or adds something somewhere.
+    fn spoil(&mut self, value: &mut Value) {
+        let odd = [
+            json!(null),
+            json!(true),
+            json!(-1),
+            json!(i64::MAX),
+            json!(1e300),
+            json!("x"),
+            json!("99999999999%"),
+            json!("9e999999999"),
+            json!([]),
+            json!({}),
+            json!([null]),
+            json!([[{}]]),
+            json!({"name": 3}),
+            json!("ä\u{0}\n"),
+        ];
+        let pick = self.next(odd.len());
+        match value {
+            Value::Object(map) if !map.is_empty() && self.next(8) > 0 => {
+                let at = self.next(map.len());
+                let name = map.keys().nth(at).unwrap().clone();
+                if self.next(12) == 0 {
+                    map.remove(&name);
+                } else {
+                    self.spoil(&mut map[&name]);
+                }
+            }
+            Value::Array(list) if !list.is_empty() && self.next(8) > 0 => {
+                let at = self.next(list.len());
+                self.spoil(&mut list[at]);
+            }
+            other => *other = odd[pick].clone(),
+        }
+    }
+}
+
+#[test]
+fn no_object_makes_a_rule_panic_and_defaults_never_change_a_verdict() {
+    let names: Vec<Value> = rules()
+        .iter()
+        .map(|rule| json!({"use": rule.name()}))
+        .collect();
+    let set = set_of(Value::Array(names));
+    let mut random = Random(7);
+    let mut bases = defaults_samples();
+    bases.push(unbounded_cronjob());
+    bases.push(deployment(20, "500m"));
+    let quota = json!({"metadata": {"name": "team"}, "spec": {"hard": {"requests.cpu": "10", "limits.memory": "10Gi", "pods": "20"}, "scopes": ["NotTerminating"]}, "status": {"used": {"pods": "3"}}});
+    let range = json!({"metadata": {"name": "r"}, "spec": {"limits": [{"type": "Container", "default": {"cpu": "1"}}]}});
+    for round in 0..20_000 {
+        let mut object = bases[random.next(bases.len())].clone();
+        let (mut quotas, mut ranges) = (vec![quota.clone()], vec![range.clone()]);
+        for _ in 0..random.next(4) {
+            random.spoil(&mut object);
+        }
+        if random.next(3) == 0 {
+            random.spoil(&mut quotas[0]);
+            random.spoil(&mut ranges[0]);
+        }
+        let mut old = object.clone();
+        random.spoil(&mut old);
+        let facts = Facts {
+            namespace_labels: None,
+            quotas: Some(&quotas),
+            limit_ranges: Some(&ranges),
+        };
+        let first = set.judge(&create(&object), &facts);
+        let full = with_defaults(&object);
+        let second = set.judge(&create(&full), &facts);
+        assert_eq!(first, second, "round {round}: {object}");
+        let _ = set.judge(&update(&object, &old), &facts);
+        for finding in &first.findings {
+            assert!(
+                finding.line().len() < 1500,
+                "round {round}: {}",
+                finding.line()
+            );
+        }
+    }
+}
