@@ -142,7 +142,7 @@ impl Fleet {
                 .clone();
             let renewals = names
                 .iter()
-                .map(|name| self.renew_one(name, round % RENEWALS_PER_STATUS == 0));
+                .map(|name| self.renew_one(name, round.is_multiple_of(RENEWALS_PER_STATUS)));
             for (name, outcome) in names.iter().zip(futures::future::join_all(renewals).await) {
                 if let Err(error) = outcome {
                     tracing::debug!(node = %name, %error, "heartbeat failed, again in 10 s");

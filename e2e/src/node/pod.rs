@@ -108,7 +108,7 @@ impl Player {
             if written.as_ref() != Some(&status) {
                 match self.write(&status).await {
                     Ok(()) => written = Some(status),
-                    Err(gone) if is_gone(&gone) => return,
+                    Err(kube::Error::Api(status)) if status.code == 404 => return,
                     Err(error) => {
                         tracing::debug!(pod = %self.live.name, %error, "status not written, again soon");
                         let again = later(now, RETRY);
@@ -245,7 +245,7 @@ impl Player {
     }
 }
 
-// a conflict means another pod of that name: the uid did not match
+// for a deletion guarded by the uid, a conflict means another pod of that name
 fn is_gone(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if matches!(status.code, 404 | 409))
 }

@@ -12,7 +12,9 @@ mod keep;
 mod kubectl;
 mod pki;
 mod ports;
+mod start;
 pub mod users;
+mod wait;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -22,18 +24,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use k8s_openapi::api::core::v1::ServiceAccount;
-use kube::{Api, Client};
-use tokio::runtime::Runtime;
+use kube::Client;
 
 pub use components::Component;
-use components::{Layout, Ports};
+use components::Ports;
 use folder::Folder;
 use keep::Evidence;
 pub use kubectl::{Output, run};
 use pki::Pki;
 use ports::Port;
+use start::OwnRuntime;
 use users::User;
+pub use wait::wait_for;
+use wait::{wait_for_port, wait_until_ready};
 
 use crate::audit::AuditLog;
 use crate::dataplane::DataPlane;
@@ -62,8 +65,8 @@ impl Default for PlaneOptions {
 /// A running control plane. Everything of it ends on drop; its folder is kept when a test panicked.
 #[derive(Debug)]
 pub struct Plane {
-    // dropped by hand, first
-    runtime: Option<Runtime>,
+    // fields are dropped in this order: our own tasks first, the folder, into which the processes write, last
+    runtime: OwnRuntime,
     world: World,
     dataplane: DataPlane,
     kubelet: Kubelet,
@@ -94,87 +97,26 @@ impl Plane {
         }
         let pki = Pki::create(&folder.path().join("pki"))?;
         components::write_audit_policy(folder.path())?;
-
-        let mut attempt = 0;
-        let (claims, ports, launches, processes) = loop {
-            attempt += 1;
-            let claims = (0..5)
-                .map(|_| Port::claim())
-                .collect::<anyhow::Result<Vec<_>>>()?;
-            let ports = Ports {
-                etcd: claims[0].number(),
-                etcd_peer: claims[1].number(),
-                apiserver: claims[2].number(),
-                controller_manager: claims[3].number(),
-                scheduler: claims[4].number(),
-            };
-            write_kubeconfigs(&folder, &pki, ports)?;
-            let apiserver_arguments = &options.apiserver_arguments;
-            let layout = Layout {
-                folder: folder.path(),
-                programs: &programs,
-                pki: &pki,
-                ports,
-                apiserver_arguments,
-            };
-            let launches: BTreeMap<_, _> = Component::ALL
-                .into_iter()
-                .map(|c| (c, layout.launch(c)))
-                .collect();
-            match start_components(&folder, &launches, ports).await {
-                Ok(processes) => break (claims, ports, launches, processes),
-                Err(error) => {
-                    let clash = launches.values().any(|launch| {
-                        std::fs::read_to_string(launch.log())
-                            .is_ok_and(|log| log.contains("address already in use"))
-                    });
-                    if !clash || attempt == 5 {
-                        Folder::keep(folder.path());
-                        return Err(error.context(format!(
-                            "no control plane; logs in {}",
-                            folder.path().display()
-                        )));
-                    }
-                    for launch in launches.values() {
-                        let _ = std::fs::remove_file(launch.log());
-                    }
-                    std::fs::remove_dir_all(folder.path().join("etcd"))?;
-                    std::fs::create_dir(folder.path().join("etcd"))?;
-                }
-            }
-        };
-
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .thread_name("plane")
-            .enable_all()
-            .build()
-            .context("cannot make the plane's runtime")?;
-        let world = World::default();
-        let cluster = populate(folder.path().to_owned(), world.clone(), options.nodes);
         let evidence = Arc::new(Evidence {
             folder: folder.path().to_owned(),
             kubectl: programs.kubectl.clone(),
             kubeconfig: kubeconfig_path(folder.path(), User::Admin),
             taken: AtomicBool::new(false),
         });
-        let (dataplane, kubelet) = match runtime
-            .spawn(cluster)
-            .await
-            .map_err(anyhow::Error::new)
-            .flatten()
-        {
-            Ok(running) => running,
-            Err(error) => {
-                evidence.take("it did not become ready");
-                drop(processes);
-                runtime.shutdown_background();
-                return Err(error.context(format!(
-                    "no control plane; logs in {}",
-                    folder.path().display()
-                )));
-            }
+        let failed = |error: anyhow::Error| {
+            evidence.take("it did not become ready");
+            error.context(format!(
+                "no control plane; logs in {}",
+                folder.path().display()
+            ))
         };
+        let control = start::control_plane(&folder, &pki, &programs, &options)
+            .await
+            .map_err(failed)?;
+        let runtime = OwnRuntime::start()?;
+        let world = World::default();
+        let cluster = start::populate(folder.path().to_owned(), world.clone(), options.nodes);
+        let (dataplane, kubelet) = runtime.run(cluster).await.map_err(failed)?;
         keep::watch(Arc::downgrade(&evidence));
         let ready_after = began.elapsed();
         eprintln!(
@@ -183,17 +125,17 @@ impl Plane {
             folder.path().display()
         );
         Ok(Self {
-            runtime: Some(runtime),
+            runtime,
             world,
             dataplane,
             kubelet,
-            processes: Mutex::new(processes),
-            launches,
+            processes: Mutex::new(control.processes),
+            launches: control.launches,
             prometheus: tokio::sync::OnceCell::new(),
             pki,
             programs,
-            ports,
-            _claims: claims,
+            ports: control.ports,
+            _claims: control.claims,
             namespaces: AtomicU32::new(0),
             ready_after,
             evidence,
@@ -221,11 +163,10 @@ impl Plane {
     /// # Errors
     /// When the API server refuses one.
     pub async fn register_nodes(&self, count: usize) -> anyhow::Result<Vec<String>> {
-        let runtime = self.runtime.as_ref().context("the plane is ending")?;
         let kubelet = self.kubelet.clone();
-        runtime
-            .spawn(async move { kubelet.register(count).await })
-            .await?
+        self.runtime
+            .run(async move { kubelet.register(count).await })
+            .await
     }
 
     /// The forward proxy to set in a prober: `http://127.0.0.1:PORT`.
@@ -365,103 +306,8 @@ impl Plane {
     }
 }
 
-impl Drop for Plane {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            // not a plain drop: that would block, which an async test may not
-            runtime.shutdown_background();
-        }
-        // before the folder goes: etcd still writes into it
-        self.processes().clear();
-        self.prometheus.take();
-    }
-}
-
 fn kubeconfig_path(folder: &Path, user: User) -> PathBuf {
     folder.join("kubeconfig").join(user.file())
-}
-
-fn write_kubeconfigs(folder: &Folder, pki: &Pki, ports: Ports) -> anyhow::Result<()> {
-    let server = format!("https://127.0.0.1:{}", ports.apiserver);
-    for user in User::ALL {
-        pki::write(
-            &kubeconfig_path(folder.path(), user),
-            &pki.kubeconfig(user, &server).to_string(),
-        )?;
-    }
-    Ok(())
-}
-
-/// What runs inside this process: data plane, kubelet, nodes. Runs on the plane's runtime and leaves its tasks there.
-async fn populate(
-    folder: PathBuf,
-    world: World,
-    nodes: usize,
-) -> anyhow::Result<(DataPlane, Kubelet)> {
-    let admin = client_from(&kubeconfig_path(&folder, User::Admin)).await?;
-    access::bootstrap(&admin).await?;
-    let kube_proxy = client_from(&kubeconfig_path(&folder, User::KubeProxy)).await?;
-    let dataplane = DataPlane::start(kube_proxy, world.clone()).await?;
-    let client = client_from(&kubeconfig_path(&folder, User::Kubelet)).await?;
-    let pki = folder.join("pki");
-    let kubelet = Kubelet::start(
-        client,
-        world,
-        &pki.join("kubelet-server.crt"),
-        &pki.join("kubelet-server.key"),
-    )
-    .await?;
-    kubelet.register(nodes).await?;
-    let accounts: Api<ServiceAccount> = Api::default_namespaced(admin);
-    wait_for("the default ServiceAccount", || async {
-        Ok(accounts.get_opt("default").await?)
-    })
-    .await?;
-    Ok((dataplane, kubelet))
-}
-
-async fn start_components(
-    folder: &Folder,
-    launches: &BTreeMap<Component, Launch>,
-    ports: Ports,
-) -> anyhow::Result<BTreeMap<Component, Process>> {
-    let mut processes = BTreeMap::new();
-    let mut begin = |component: Component| -> anyhow::Result<()> {
-        processes.insert(component, Process::start(&launches[&component])?);
-        Ok(())
-    };
-    begin(Component::Etcd)?;
-    wait_for_port("etcd", ports.etcd)
-        .await
-        .with_context(|| launch_tail(&launches[&Component::Etcd]))?;
-    begin(Component::ApiServer)?;
-    let admin = client_from(&kubeconfig_path(folder.path(), User::Admin)).await?;
-    wait_until_ready(&admin)
-        .await
-        .with_context(|| launch_tail(&launches[&Component::ApiServer]))?;
-    // not earlier: both end themselves when their roles are not there yet
-    begin(Component::ControllerManager)?;
-    begin(Component::Scheduler)?;
-    for component in [Component::ControllerManager, Component::Scheduler] {
-        let ended = processes[&component].ended();
-        tokio::select! {
-            listens = wait_for_port(component.name(), ports.of(component)) => {
-                listens.with_context(|| launch_tail(&launches[&component]))?;
-            }
-            status = ended => bail!("{} ended with {status}\n{}", component.name(), launch_tail(&launches[&component])),
-        }
-    }
-    Ok(processes)
-}
-
-fn launch_tail(launch: &Launch) -> String {
-    let text = std::fs::read_to_string(launch.log()).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().collect();
-    format!(
-        "{}:\n{}",
-        launch.log().display(),
-        lines[lines.len().saturating_sub(8)..].join("\n")
-    )
 }
 
 pub(super) async fn client_from(kubeconfig: &Path) -> anyhow::Result<Client> {
@@ -470,46 +316,4 @@ pub(super) async fn client_from(kubeconfig: &Path) -> anyhow::Result<Client> {
         kube::Config::from_custom_kubeconfig(file, &kube::config::KubeConfigOptions::default())
             .await?;
     Ok(Client::try_from(config)?)
-}
-
-async fn wait_until_ready(client: &Client) -> anyhow::Result<()> {
-    wait_for("kube-apiserver", || async {
-        let request = http::Request::get("/readyz").body(Vec::new())?;
-        Ok(client.request_text(request).await.ok())
-    })
-    .await
-    .map(drop)
-}
-
-async fn wait_for_port(name: &str, port: u16) -> anyhow::Result<()> {
-    wait_for(name, || async move {
-        Ok(tokio::net::TcpStream::connect(("127.0.0.1", port))
-            .await
-            .ok())
-    })
-    .await
-    .map(drop)
-}
-
-/// Asks again and again, for at most 30 s, until there is an answer.
-///
-/// # Errors
-/// The last error of `ask`, or that there was no answer in time.
-pub async fn wait_for<T, F>(what: &str, mut ask: impl FnMut() -> F) -> anyhow::Result<T>
-where
-    F: Future<Output = anyhow::Result<Option<T>>>,
-{
-    let deadline = Instant::now() + Duration::from_secs(30);
-    loop {
-        let answer = tokio::time::timeout_at(deadline.into(), ask()).await;
-        match answer {
-            Ok(Ok(Some(value))) => return Ok(value),
-            Ok(Err(error)) if Instant::now() > deadline => {
-                return Err(error.context(format!("waiting for {what}")));
-            }
-            Err(_) => bail!("{what}: not there after 30 s"),
-            Ok(_) if Instant::now() > deadline => bail!("{what}: not there after 30 s"),
-            Ok(_) => tokio::time::sleep(Duration::from_millis(25)).await,
-        }
-    }
 }
