@@ -73,20 +73,38 @@ pub enum Outcome {
     Still,
 }
 
+/// Whether this process may write.
+pub trait Mandate: Send + Sync {
+    /// Whether it may now.
+    fn held(&self) -> bool;
+    /// Which of its terms this is.
+    fn term(&self) -> u64;
+}
+
+impl Mandate for watch::Receiver<Leadership> {
+    fn held(&self) -> bool {
+        self.borrow().held()
+    }
+
+    fn term(&self) -> u64 {
+        self.borrow().term()
+    }
+}
+
 /// Writes to the API server.
 pub struct Executor {
     client: Client,
-    leadership: watch::Receiver<Leadership>,
+    mandate: Box<dyn Mandate>,
     metrics: Metrics,
 }
 
 impl Executor {
-    /// An executor that acts while `leadership` is held.
+    /// An executor that writes while `mandate` is held.
     #[must_use]
-    pub fn new(client: Client, leadership: watch::Receiver<Leadership>, metrics: Metrics) -> Self {
+    pub fn new(client: Client, mandate: impl Mandate + 'static, metrics: Metrics) -> Self {
         Self {
             client,
-            leadership,
+            mandate: Box::new(mandate),
             metrics,
         }
     }
@@ -94,13 +112,13 @@ impl Executor {
     /// Whether this process may write now.
     #[must_use]
     pub fn leads(&self) -> bool {
-        self.leadership.borrow().held()
+        self.mandate.held()
     }
 
     /// Which term of leadership this is.
     #[must_use]
     pub fn term(&self) -> u64 {
-        self.leadership.borrow().term()
+        self.mandate.term()
     }
 
     fn may_write(&self) -> Result<(), ExecuteError> {
@@ -431,7 +449,11 @@ impl Executor {
                 table.apply(arrival.object.clone());
                 Ok(Some(arrival.object))
             }
-            Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
+            Err(kube::Error::Api(status)) if status.code == 404 => {
+                // the API server itself says so: the watch will say the same in a moment
+                table.remove(&json!({"metadata": {"namespace": key.namespace, "name": key.name}}));
+                Ok(None)
+            }
             Err(error) => Err(failed(&what, error)),
         }
     }

@@ -33,8 +33,10 @@ use crate::{
 
 /// How often everything is looked at while it is in order: four reads a minute.
 const CALM: Duration = Duration::from_secs(60);
-/// How often it is tried while it is not.
-const EAGER: Duration = Duration::from_secs(2);
+/// How soon it is tried again while it is not in order; doubles up to [`LAZY`].
+const EAGER: Duration = Duration::from_secs(1);
+/// How soon it is tried again when it was not in order for long.
+const LAZY: Duration = Duration::from_secs(16);
 
 /// Why the webhook is not published.
 #[derive(Debug, thiserror::Error)]
@@ -96,6 +98,7 @@ impl Publisher {
     /// Keeps everything in order until `drain`.
     pub async fn run(&self, drain: CancellationToken) {
         let mut wait = Duration::ZERO;
+        let mut again = EAGER;
         let mut said = String::new();
         loop {
             tokio::select! {
@@ -123,7 +126,8 @@ impl Publisher {
                         tracing::warn!(error = text, "webhook not published; trying again");
                         said = text;
                     }
-                    wait = EAGER;
+                    wait = again;
+                    again = (again * 2).min(LAZY);
                 }
             }
         }
