@@ -17,7 +17,7 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement, ObjectMeta},
 };
 
-use crate::{annotation, label};
+use crate::{access::CONTROLLER_ACCOUNT, annotation, label};
 
 /// The mutating configuration. Mutating configurations run sorted by name: ours shall see what all others made of the object.
 pub const MUTATING: &str = "zz-sluice";
@@ -34,9 +34,6 @@ pub const WORKLOAD_PATH: &str = "/admit/workload";
 pub const OBSERVE_PATH: &str = "/admit/observe";
 /// Where objects of sluice.dev are judged.
 pub const OBJECT_PATH: &str = "/admit/object";
-
-/// The ServiceAccount of the controller, whose writes are never sent to the webhooks.
-pub const CONTROLLER_ACCOUNT: &str = "sluice-controller";
 
 /// Namespaces that no webhook of Sluice sees, whatever label they carry; Sluice's own and those of the configuration file come on top.
 pub const NEVER: [&str; 3] = ["kube-system", "kube-node-lease", "kube-public"];

@@ -21,6 +21,7 @@ pub mod gate;
 pub mod label;
 pub mod policy;
 pub mod probe;
+pub mod reading;
 pub mod reason;
 pub mod release;
 pub mod release_name;

@@ -100,6 +100,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let metrics = Metrics::new();
     let readiness = Readiness::new();
     let drain = CancellationToken::new();
+    // what answers are made from stays alive until the last answer, and so does the admin server, so that a drain can be watched
+    let served = CancellationToken::new();
     let mut tasks = Tasks::new(drain.clone());
 
     let user_agent = concat!("sluice-webhook/", env!("CARGO_PKG_VERSION"));
@@ -109,7 +111,9 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         indexes: Indexes::new(&namespace, HeartbeatReader::new(Instant::now())),
         targets,
     });
-    feed::start(&mut tasks, &client, &knowledge, &readiness, &admission);
+    feed::start(
+        &mut tasks, &served, &client, &knowledge, &readiness, &admission,
+    );
 
     let source = match (cert_file, key_file) {
         (Some(cert), Some(key)) => CertificateSource::Files { cert, key },
@@ -122,9 +126,9 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     certificate.unset("not loaded yet");
     tasks.spawn(
         "certificate condition",
-        mark_loaded(reloader.loaded(), certificate, drain.clone()),
+        mark_loaded(reloader.loaded(), certificate, served.clone()),
     );
-    tasks.spawn("certificate", reloader.run(drain.clone()));
+    tasks.spawn("certificate", reloader.run(served.clone()));
 
     let admin = Admin::bind(&admin_args, &metrics, &readiness, &drain)
         .await
@@ -134,8 +138,6 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         .with_context(|| format!("cannot listen on {listen}"))?;
     tracing::info!(address = %listener.local_addr()?, "webhooks listen");
 
-    // the admin server outlives the webhooks, so that a drain can be watched
-    let served = CancellationToken::new();
     tasks.spawn("admin server", admin.run(served.clone()));
     let options = ServeOptions {
         metrics: ServeMetrics::new(&metrics),
@@ -143,14 +145,10 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     };
     let app = http::router(Arc::new(Door::new(knowledge, admission)));
     tasks.spawn("webhooks", async move {
+        // also when serving panics: the other tasks must not wait for it
+        let _served = served.drop_guard();
         let drained = serve(listener, transport, app, options, drain).await;
-        served.cancel();
-        if drained.cut > 0 {
-            tracing::warn!(
-                cut = drained.cut,
-                "reviews were cut at the end of the drain"
-            );
-        }
+        tracing::info!(cut = drained.cut, "drained");
         Ok::<(), Infallible>(())
     });
     Ok(tasks.run(signals, GRACE).await?)
@@ -160,7 +158,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 async fn mark_loaded(
     mut loaded: watch::Receiver<Option<Loaded>>,
     condition: ReadyCondition,
-    drain: CancellationToken,
+    until: CancellationToken,
 ) -> Result<(), Infallible> {
     tokio::select! {
         found = loaded.wait_for(Option::is_some) => {
@@ -168,9 +166,9 @@ async fn mark_loaded(
                 condition.set();
             }
         }
-        () = drain.cancelled() => {}
+        () = until.cancelled() => {}
     }
-    drain.cancelled().await;
+    until.cancelled().await;
     Ok(())
 }
 

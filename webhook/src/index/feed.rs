@@ -30,9 +30,10 @@ use tokio_util::sync::CancellationToken;
 use super::{bucket::Index, reduce};
 use crate::{judge::Knowledge, metrics::AdmissionMetrics};
 
-/// Starts every watch as a task of its own. Each cache is a condition of readiness.
+/// Starts every watch as a task of its own, until `until`. Each cache is a condition of readiness.
 pub fn start(
     tasks: &mut Tasks,
+    until: &CancellationToken,
     client: &Client,
     knowledge: &Arc<Knowledge>,
     readiness: &Readiness,
@@ -40,6 +41,7 @@ pub fn start(
 ) {
     let mut start = Start {
         tasks,
+        until,
         client,
         knowledge,
         readiness,
@@ -92,6 +94,7 @@ type IndexOf<T> = fn(&Knowledge) -> &Index<T>;
 
 struct Start<'s> {
     tasks: &'s mut Tasks,
+    until: &'s CancellationToken,
     client: &'s Client,
     knowledge: &'s Arc<Knowledge>,
     readiness: &'s Readiness,
@@ -226,27 +229,27 @@ impl Start<'_> {
                 take,
                 condition,
                 self.metrics.clone(),
-                self.tasks.drain(),
+                self.until.clone(),
             ),
         );
     }
 }
 
-/// Follows one watch until the drain. An error is told and waited out; it never changes what is known.
+/// Follows one watch until it is told to end. An error is told and waited out; it never changes what is known.
 async fn follow<K>(
     cache: &'static str,
     stream: impl Stream<Item = watcher::Result<Event<K>>> + Send,
     mut take: impl FnMut(Event<K>) -> bool + Send,
     condition: ReadyCondition,
     metrics: AdmissionMetrics,
-    drain: CancellationToken,
+    until: CancellationToken,
 ) -> Result<(), Infallible> {
     let mut stream = std::pin::pin!(stream);
     let mut synced = false;
     let mut broken = false;
     loop {
         let next = tokio::select! {
-            () = drain.cancelled() => return Ok(()),
+            () = until.cancelled() => return Ok(()),
             next = stream.next() => next,
         };
         match next {

@@ -2,7 +2,7 @@
 
 use serde::de::DeserializeOwned;
 use sluice_api::{
-    ComponentSelector, Gate, Policy, Probe, RolloutPlan, WorkloadKind, gate::ProbeRef,
+    ComponentSelector, Gate, Policy, Probe, RolloutPlan, WorkloadKind, gate::ProbeRef, reading,
 };
 use sluice_planner::{batches, gate};
 use sluice_policies::PolicySet;
@@ -95,20 +95,12 @@ pub(super) fn judge(knowledge: &Knowledge, review: &Review<'_>) -> Result<Judged
 
 /// Reads the object and looks at it. One that cannot be read has that as its one problem.
 fn typed<T: DeserializeOwned>(raw: &str, look: impl FnOnce(&T) -> Findings) -> Findings {
-    let mut reader = serde_json::Deserializer::from_str(raw);
-    match serde_path_to_error::deserialize::<_, T>(&mut reader) {
+    match reading::read(&mut serde_json::Deserializer::from_str(raw)) {
         Ok(object) => look(&object),
-        Err(error) => {
-            let path = error.path().to_string();
-            Findings {
-                problems: vec![format!(
-                    "{}: {}; passes: what `kubectl explain` says of the field",
-                    if path == "." { "-" } else { &path },
-                    error.inner()
-                )],
-                warnings: Vec::new(),
-            }
-        }
+        Err(unreadable) => Findings {
+            problems: vec![unreadable.to_string()],
+            warnings: Vec::new(),
+        },
     }
 }
 
