@@ -83,7 +83,7 @@ pub fn authority(now: Timestamp, terms: &Terms) -> Result<Keyed, IssueError> {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(IssueError::Make)?;
     let mut params = CertificateParams::default();
     // authorities that overlap need different names, or a verifier may try the wrong one
-    params.distinguished_name = subject(&format!("sluice-webhook-ca-{}", now.as_second()));
+    params.distinguished_name = subject(&format!("sluice-webhook-ca-{}", hex(tail(&key))));
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     valid(&mut params, now, terms.authority)?;
@@ -172,7 +172,16 @@ fn valid(params: &mut CertificateParams, now: Timestamp, span: Duration) -> Resu
 fn serial(now: Timestamp, key: &KeyPair) -> SerialNumber {
     let mut bytes = vec![1];
     bytes.extend_from_slice(&now.as_second().to_be_bytes()[3..]);
-    let public = key.public_key_raw();
-    bytes.extend_from_slice(&public[public.len().saturating_sub(8)..]);
+    bytes.extend_from_slice(tail(key));
     SerialNumber::from(bytes)
+}
+
+/// The last bytes of the public key, which are random.
+fn tail(key: &KeyPair) -> &[u8] {
+    let public = key.public_key_raw();
+    &public[public.len().saturating_sub(8)..]
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

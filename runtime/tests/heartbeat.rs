@@ -66,9 +66,14 @@ async fn a_beat_after_a_lost_answer_or_an_edit_looks_first() {
     heart.beat().await.unwrap_err();
     link.set(Weather::default());
     heart.beat().await.unwrap();
-    api.edit(LEASE_NAME, |lease| lease.metadata.labels = Some([("a".into(), "b".into())].into()));
+    api.edit(LEASE_NAME, |lease| {
+        lease.metadata.labels = Some([("a".into(), "b".into())].into())
+    });
     heart.beat().await.unwrap();
-    assert!(api.lease(LEASE_NAME).unwrap().metadata.labels.is_some(), "the edit stays");
+    assert!(
+        api.lease(LEASE_NAME).unwrap().metadata.labels.is_some(),
+        "the edit stays"
+    );
     api.delete(LEASE_NAME);
     heart.beat().await.unwrap();
 }

@@ -104,7 +104,10 @@ async fn a_second_waits_for_the_whole_duration_after_a_kill() {
         "{gap:?}"
     );
     assert_eq!(api.holder(NAME).as_deref(), Some("two"));
-    assert_eq!(api.lease(NAME).unwrap().spec.unwrap().lease_transitions, Some(1));
+    assert_eq!(
+        api.lease(NAME).unwrap().spec.unwrap().lease_transitions,
+        Some(1)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -117,7 +120,11 @@ async fn a_drained_leader_gives_way_at_once() {
     one.drain.cancel();
     let drained = Instant::now();
     two.leads().await;
-    assert!(drained.elapsed() <= Duration::from_secs(4), "{:?}", drained.elapsed());
+    assert!(
+        drained.elapsed() <= Duration::from_secs(4),
+        "{:?}",
+        drained.elapsed()
+    );
     assert!(!one.held());
     one.task.await.unwrap();
 }
@@ -125,9 +132,18 @@ async fn a_drained_leader_gives_way_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_leader_without_network_stops_before_another_begins_and_comes_back() {
     for weather in [
-        Weather { refused: true, ..Weather::default() },
-        Weather { overloaded: true, ..Weather::default() },
-        Weather { delay: Duration::from_secs(3600), ..Weather::default() },
+        Weather {
+            refused: true,
+            ..Weather::default()
+        },
+        Weather {
+            overloaded: true,
+            ..Weather::default()
+        },
+        Weather {
+            delay: Duration::from_secs(3600),
+            ..Weather::default()
+        },
     ] {
         let api = LeaseApi::default();
         let mut one = Candidate::start(&api, "one");
@@ -161,7 +177,10 @@ async fn lost_answers_do_not_cost_the_leadership() {
     one.leads().await;
     for _ in 0..20 {
         // the renewal is stored, its answer is not seen
-        one.link.set(Weather { answer_lost: true, ..Weather::default() });
+        one.link.set(Weather {
+            answer_lost: true,
+            ..Weather::default()
+        });
         sleep(Duration::from_millis(3100)).await;
         one.link.set(Weather::default());
         sleep(Duration::from_secs(3)).await;
@@ -199,7 +218,11 @@ async fn a_lease_taken_by_force_is_given_up() {
     });
     let taken = Instant::now();
     one.follows().await;
-    assert!(taken.elapsed() <= Duration::from_secs(4), "{:?}", taken.elapsed());
+    assert!(
+        taken.elapsed() <= Duration::from_secs(4),
+        "{:?}",
+        taken.elapsed()
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -259,7 +282,10 @@ async fn never_two_leaders_in_any_weather() {
         let leading: Vec<_> = (0..candidates.len())
             .filter(|number| candidates[*number].held())
             .collect();
-        assert!(leading.len() <= 1, "seed {seed} step {step}: {leading:?} lead");
+        assert!(
+            leading.len() <= 1,
+            "seed {seed} step {step}: {leading:?} lead"
+        );
         if let Some(now) = leading.first().copied() {
             led += 1;
             changes += u32::from(last.replace(now) != Some(now));

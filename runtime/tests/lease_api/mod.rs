@@ -67,7 +67,10 @@ impl LeaseApi {
                 }
                 tokio::time::sleep(weather.delay).await;
                 if weather.overloaded {
-                    return Ok(failure(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"));
+                    return Ok(failure(
+                        StatusCode::SERVICE_UNAVAILABLE,
+                        "ServiceUnavailable",
+                    ));
                 }
                 let (parts, body) = request.into_parts();
                 let body = body.collect().await?.to_bytes();
