@@ -341,6 +341,34 @@ mod tests {
         }
     }
 
+    /// What a quota of a real API server (1.36) had as used after this pod, in a namespace with this LimitRange.
+    #[test]
+    fn a_pod_is_charged_what_a_real_quota_was_seen_to_charge() {
+        let range = json!({"metadata": {"name": "r"}, "spec": {"limits": [{"type": "Container", "max": {"memory": "1Gi"}, "min": {"cpu": "50m"}, "defaultRequest": {"memory": "100Mi"}}]}});
+        let pod = json!({
+            "initContainers": [
+                {"name": "s", "restartPolicy": "Always", "resources": {"requests": {"cpu": "100m"}}},
+                {"name": "i", "resources": {"requests": {"cpu": "600m"}}},
+            ],
+            "containers": [{"name": "m", "resources": {"requests": {"cpu": "0.7"}}}, {"name": "w"}],
+        });
+        let need = need(pod, &[range]);
+        assert_eq!(need.requests["cpu"].to_string(), "850m");
+        assert_eq!(need.requests["memory"].to_string(), "300Mi");
+        assert_eq!(need.limits["memory"].to_string(), "3Gi");
+        let alone = super::super::ContainerDefaults::default();
+        let object = json!({"apiVersion": "v1", "kind": "Pod", "spec": {
+            "resources": {"limits": {"cpu": "1", "memory": "2Gi"}},
+            "containers": [{"name": "m", "resources": {"requests": {"cpu": "300m"}}}],
+        }});
+        let pod = PodNeed::of(&View::lift(&object).unwrap(), &alone)
+            .unwrap()
+            .pod;
+        assert_eq!(pod.requests["cpu"].to_string(), "300m");
+        assert_eq!(pod.requests["memory"].to_string(), "2Gi");
+        assert_eq!(pod.limits["memory"].to_string(), "2Gi");
+    }
+
     #[test]
     fn what_is_no_quantity_is_named() {
         let object = json!({"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [container(json!({"cpu": "one"}), json!({}))]}});

@@ -4,7 +4,10 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use super::table::{PLACES, Part, ROWS};
+use super::{
+    row::Part,
+    table::{PLACES, ROWS},
+};
 use crate::view::{Anchor, Kind, lookup};
 
 /// The object with the API server's defaults filled in. Idempotent; an object of a kind without a row comes back as it is, and so does a
@@ -98,7 +101,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::defaults::{Constant, defaults_samples, table::Filled};
+    use crate::defaults::{Constant, defaults_samples, row::Filled};
 
     #[test]
     fn filling_twice_changes_nothing_more() {

@@ -6,6 +6,7 @@
 //! declared on the API types of Kubernetes 1.36; [`defaults_samples`] has an object for each row to be compared with a real API server.
 
 mod apply;
+mod row;
 mod samples;
 mod table;
 
@@ -14,8 +15,9 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 pub use apply::with_defaults;
+use row::Part;
 pub use samples::defaults_samples;
-use table::{Part, ROWS};
+use table::ROWS;
 
 use crate::view::{Anchor, Kind, Read, View, lookup};
 
