@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 use sluice_runtime::args::KubeArgs;
 
-use crate::{check::Check, cluster::Connection};
+use crate::{check::Check, cluster::Connection, gate::Gates, release::Releases};
 
 /// A gate in front of every release: what goes in is checked, how it spreads is stepped, and what goes wrong is undone.
 ///
@@ -38,6 +38,8 @@ impl Arguments {
 #[derive(Subcommand, Debug)]
 pub enum Command {
     Check(Check),
+    Gate(Gates),
+    Release(Releases),
     /// The version of this program
     Version,
 }

@@ -3,14 +3,19 @@
 //! Decides: what is read from files and from the cluster, how it is shown, and the exit code. Leaves every judgement to the crates that the webhook and the
 //! controller use too, so the answer offline is the answer in the cluster.
 
+mod age;
 mod arguments;
 pub mod check;
 pub mod cluster;
 pub mod console;
+pub mod gate;
 pub mod generate;
 pub mod manifest;
 pub mod outcome;
+pub mod output;
 pub mod own;
+pub mod release;
+pub mod workload;
 
 use std::process::ExitCode;
 
@@ -48,6 +53,8 @@ async fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
     let connection = arguments.connection();
     match arguments.command {
         Command::Check(check) => check::run(check, &connection).await,
+        Command::Gate(gates) => gate::run(gates, &connection).await,
+        Command::Release(releases) => release::run(releases, &connection).await,
         Command::Version => {
             console::print(&format!("sluice {}\n", env!("CARGO_PKG_VERSION")))?;
             Ok(Outcome::Yes)
