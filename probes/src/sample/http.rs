@@ -190,3 +190,42 @@ fn shown(body: &[u8]) -> String {
 fn contains(body: &[u8], wanted: &[u8]) -> bool {
     wanted.is_empty() || body.windows(wanted.len()).any(|window| window == wanted)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The sample itself notices that it was woken too late, also where the scheduling loop was in time.
+    #[tokio::test]
+    async fn a_timeout_that_is_seen_too_late_blames_nobody() {
+        // accepts, by its backlog, and never answers
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let allow = TargetAllowList::parse(["127.0.0.1"]).unwrap();
+        let transport = Transport::new(None, allow.clone()).unwrap();
+        let url = format!("http://{}/", silent.local_addr().unwrap());
+        let check = HttpCheck {
+            target: sluice_api::HttpTarget::default(),
+            expect: HttpExpectation::default(),
+        };
+        let Plan::Http(plan) = HttpPlan::of_url(&check, &url, &allow) else {
+            panic!("no plan");
+        };
+        let standstill = async {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            std::thread::sleep(Duration::from_millis(400));
+        };
+        let sample = plan.sample(&transport, Duration::from_millis(100));
+        let (judged, ()) = futures::join!(sample, standstill);
+        assert!(
+            matches!(
+                judged.outcome,
+                Outcome::Blind {
+                    why: Blindness::Late,
+                    ..
+                }
+            ),
+            "{:?}",
+            judged.outcome
+        );
+    }
+}
