@@ -1,5 +1,11 @@
 //! The admin server: what ready means, and what is shown.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking, in its own helpers too"
+)]
+
 mod http_client;
 
 use http_client::plain;

@@ -1,5 +1,11 @@
 //! The heartbeat's writer against an API server in memory, and its reader on what the writer wrote.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking, in its own helpers too"
+)]
+
 mod lease_api;
 
 use std::time::{Duration, Instant};

@@ -1,5 +1,11 @@
 //! Leadership under a paused clock: exclusive, renewed, lost and taken over in time, whatever the network does.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking, in its own helpers too"
+)]
+
 mod lease_api;
 
 use std::time::Duration;

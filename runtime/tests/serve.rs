@@ -1,5 +1,11 @@
 //! The server: what a drain keeps, and whom slowness, garbage and panics hurt.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking, in its own helpers too"
+)]
+
 mod http_client;
 
 use std::{

@@ -2,6 +2,12 @@
 //!
 //! The process is this test program itself, running the ignored test [`child`].
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking, in its own helpers too"
+)]
+
 use std::{
     convert::Infallible,
     io::{BufRead, BufReader},
