@@ -2,7 +2,7 @@
 //!
 //! I/O: a GET of the Deployment where the table does not keep it whole, and of the stable ReplicaSet when a release is about to be recorded.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -35,12 +35,18 @@ use crate::{
     validate,
 };
 
+/// Bounds of [`Found::sampling`].
+const OFTEN: Duration = Duration::from_millis(100);
+const SELDOM: Duration = Duration::from_secs(1);
+
 /// A Deployment with something under way, and all that is known about it.
 pub struct Found {
     /// Which Deployment.
     pub key: Key,
     /// What the planner sees.
     pub observation: Observation,
+    /// The shortest interval of the probes that this release waits for: whoever waits for a fresh sample looks again after it.
+    pub sampling: Duration,
 }
 
 /// Reads the tables, the probe engine and, where they do not suffice, the API server.
@@ -139,6 +145,20 @@ impl Gatherer {
                 .filter(|reference| !during.contains(reference))
                 .cloned(),
         );
+        let own = plan_object
+            .as_ref()
+            .and_then(|plan| plan.metadata.namespace.as_deref())
+            .unwrap_or_default();
+        let sampling = probes
+            .resolve(&proof, own)
+            .iter()
+            .filter_map(|referred| match referred {
+                Referred::Found(_, probe) => Some(probe.spec.interval.get()),
+                Referred::Missing { .. } => None,
+            })
+            .min()
+            .unwrap_or(SELDOM)
+            .clamp(OFTEN, SELDOM);
         let observation = Observation {
             now: Timestamp::now(),
             replica_sets: {
@@ -166,6 +186,7 @@ impl Gatherer {
         Ok(Some(Found {
             key: key.clone(),
             observation,
+            sampling,
         }))
     }
 
@@ -276,7 +297,7 @@ impl Gatherer {
         sets: &[Arc<ReplicaSetRow>],
     ) -> Result<Option<StableTemplate>, ExecuteError> {
         // what takes the place of an unfinished release returns to where that one would have returned
-        if let Some(superseded) = others.last() {
+        if let Some(superseded) = others.iter().rfind(|release| !is_finished(release)) {
             return Ok(superseded.spec.stable.clone());
         }
         let Some(set) = baseline(&hold.target, hold.stable.as_deref(), releases, sets) else {
@@ -346,8 +367,8 @@ fn age(release: &Release) -> (Option<Timestamp>, Option<&str>) {
     )
 }
 
-/// The Release this pass is about, and other unfinished ones, youngest last: the one that the hold names, else the youngest unfinished, else one with a
-/// retry for a template that is still denied.
+/// The Release this pass is about, and others that may matter, youngest last. The one: whichever the hold names, else the youngest unfinished. The
+/// others: unfinished ones, and finished ones with a retry for a template that is still denied.
 fn pick(
     releases: &[Arc<Release>],
     hold: Option<&Hold>,
@@ -355,34 +376,30 @@ fn pick(
 ) -> (Option<Arc<Release>>, Vec<Arc<Release>>) {
     let mut releases = releases.to_vec();
     releases.sort_by(|one, other| age(one).cmp(&age(other)));
-    let named = hold.and_then(|hold| {
-        releases.iter().find(|release| {
-            release.metadata.name.as_deref() == Some(hold.release.as_str())
-                && release.spec.target.hash == hold.target
-        })
-    });
-    let unfinished = || releases.iter().filter(|release| !is_finished(release));
+    let name = |release: &Release| release.metadata.name.clone();
     let chosen = match hold {
         // the Release of a hold that is not recorded yet must be made, not replaced by an older one
-        Some(_) => named,
-        None => unfinished().next_back().or_else(|| {
-            releases.iter().rfind(|release| {
-                release.spec.retry.is_some()
-                    && denied.iter().any(|denied| {
-                        denied.target == release.spec.target.hash
-                            || Some(denied.release.as_str()) == release.metadata.name.as_deref()
-                    })
-            })
+        Some(hold) => releases.iter().find(|release| {
+            name(release).as_deref() == Some(hold.release.as_str())
+                && release.spec.target.hash == hold.target
         }),
+        None => releases.iter().rfind(|release| !is_finished(release)),
     }
     .cloned();
-    let others = unfinished()
+    let retried = |release: &Release| {
+        release.spec.retry.is_some()
+            && denied
+                .iter()
+                .any(|denied| Some(denied.release.as_str()) == name(release).as_deref())
+    };
+    let others = releases
+        .into_iter()
+        .filter(|release| !is_finished(release) || retried(release))
         .filter(|release| {
             chosen
                 .as_ref()
-                .is_none_or(|chosen| chosen.metadata.name != release.metadata.name)
+                .is_none_or(|chosen| name(chosen) != name(release))
         })
-        .cloned()
         .collect();
     (chosen, others)
 }
@@ -512,38 +529,34 @@ mod tests {
                 others.iter().map(name).collect::<Vec<_>>(),
             )
         };
-        let (r2, r3) = ("r2".to_owned(), "r3".to_owned());
+        let [r1, r2, r3] = ["r1", "r2", "r3"].map(ToOwned::to_owned);
+        let all = vec![r1.clone(), r2.clone(), r3.clone()];
         for (what, hold, releases, expected) in [
             (
                 "named",
                 Some(hold("t2", "r2")),
                 &releases[..],
-                (Some(r2.clone()), vec![r3.clone()]),
+                (Some(r2.clone()), vec![r1.clone(), r3.clone()]),
             ),
             (
                 "not recorded yet",
                 Some(hold("t4", "r4")),
                 &releases[..],
-                (None, vec![r2.clone(), r3.clone()]),
+                (None, all.clone()),
             ),
             (
                 "same name, another template",
                 Some(hold("t9", "r2")),
                 &releases[..],
-                (None, vec![r2.clone(), r3.clone()]),
+                (None, all),
             ),
             (
                 "no hold",
                 None,
                 &releases[..],
-                (Some(r3.clone()), vec![r2.clone()]),
+                (Some(r3), vec![r1.clone(), r2]),
             ),
-            (
-                "a retry waits",
-                None,
-                &releases[..1],
-                (Some("r1".to_owned()), vec![]),
-            ),
+            ("a retry waits", None, &releases[..1], (None, vec![r1])),
         ] {
             assert_eq!(
                 names(pick(releases, hold.as_ref(), &denied)),

@@ -10,9 +10,11 @@ use std::{
 };
 
 use jiff::Timestamp;
-use sluice_api::{Condition, Release, ReleasePhase, ReleaseStatus, WorkloadKind, condition};
+use sluice_api::{
+    Condition, Release, ReleasePhase, ReleaseStatus, WorkloadKind, condition, reason::WaitReason,
+};
 use sluice_planner::{
-    release::{self, observation::Rehearsal},
+    release::{self, decision::Decision, observation::Rehearsal},
     selection::Workload,
 };
 use tokio::time::Instant;
@@ -158,7 +160,7 @@ impl Reconciler {
                         lock(&self.memory.rehearsals).insert(uid_of(&found), rehearsal);
                     }
                 }
-                Ok(Outcome::Still) => return Ok(decision.wake),
+                Ok(Outcome::Still) => return Ok(wake(&decision, found.sampling)),
                 // the table has the new object already
                 Err(ExecuteError::Stale { .. }) => {}
                 Err(error) => return Err(error),
@@ -386,6 +388,26 @@ impl Reconciler {
         lock(&self.memory.rehearsals).retain(|uid, _| lives(uid));
         lock(&self.memory.proved).retain(|(uid, _)| lives(uid));
         lock(&self.memory.slipped).retain(|(uid, _)| lives(uid));
+    }
+}
+
+/// When to look again. A verdict that changes wakes by itself; a pass that merely becomes younger does not, and neither does a gate that opens because
+/// its evidence was renewed.
+fn wake(decision: &Decision, sampling: Duration) -> Option<Duration> {
+    let waits_for_samples = decision.status.as_ref().is_some_and(|status| {
+        status.waiting_on.iter().any(|waiting| {
+            matches!(
+                waiting.reason,
+                WaitReason::ProbeNotPassed
+                    | WaitReason::RollbackUnverified
+                    | WaitReason::GateNotOpen
+            )
+        })
+    });
+    match (decision.wake, waits_for_samples) {
+        (wake, false) => wake,
+        (None, true) => Some(sampling),
+        (Some(wake), true) => Some(wake.min(sampling)),
     }
 }
 

@@ -2,9 +2,12 @@
 
 mod api;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use api::Api;
@@ -103,6 +106,7 @@ impl Stage {
         self.caches.deployments.apply(deployment.clone());
         Found {
             key: Key::new("shop", "checkout"),
+            sampling: Duration::from_secs(1),
             observation: Observation {
                 now: Timestamp::UNIX_EPOCH,
                 deployment,
@@ -291,8 +295,16 @@ async fn a_lost_race_and_a_refusal_are_told_apart_although_both_are_422() {
             )
             .await
             .unwrap_err();
-        assert_eq!(matches!(error, ExecuteError::Stale { .. }), stale, "{what}: {error:?}");
-        assert_eq!(matches!(error, ExecuteError::Refused { .. }), !stale, "{what}: {error:?}");
+        assert_eq!(
+            matches!(error, ExecuteError::Stale { .. }),
+            stale,
+            "{what}: {error:?}"
+        );
+        assert_eq!(
+            matches!(error, ExecuteError::Refused { .. }),
+            !stale,
+            "{what}: {error:?}"
+        );
     }
 }
 
@@ -349,7 +361,11 @@ async fn a_release_is_made_once_and_a_foreign_one_of_that_name_is_no_success() {
     }
     let record = stage.api.get(RELEASE).unwrap();
     assert_eq!(record["metadata"]["ownerReferences"][0]["uid"], "u");
-    assert!(record["metadata"]["ownerReferences"][0].get("controller").is_none());
+    assert!(
+        record["metadata"]["ownerReferences"][0]
+            .get("controller")
+            .is_none()
+    );
     let mut other = record.clone();
     other["spec"]["target"]["hash"] = json!("another000");
     stage.api.put(RELEASE, other);

@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | (empty) | gates, and the probe's own status | the URL or query as written |
 //! | `deployment NS/NAME` | gates of that component, for probes of pods | `All` and `Stable`: its pods; `Canary`: none outside a release |
-//! | `release NS/NAME` | `during` and `after` of the plan, while batches run | canary: pods of the target; stable: pods of the stable version |
+//! | `release NS/NAME` | `during` and `after` of the plan, from the hold on | canary: pods of the target; stable: pods of the stable version |
 //! | `stable NS/NAME` | the proof of a rollback | the stable pods, asked as if they were the canary |
 
 use std::{
@@ -276,12 +276,7 @@ fn release_runs(
         .as_ref()
         .map(|status| status.phase)
         .unwrap_or_default();
-    let undoing = match phase {
-        // no new pod yet: nobody to ask
-        ReleasePhase::Held | ReleasePhase::Probing => return,
-        ReleasePhase::Aborting => true,
-        _ => false,
-    };
+    let undoing = phase == ReleasePhase::Aborting;
     let Some(plan) = selection::applicable_plan(
         workload(key, row),
         scene.system,

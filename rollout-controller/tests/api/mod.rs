@@ -141,7 +141,8 @@ impl State {
                     json_patch::merge(&mut new, &body);
                 } else {
                     let patch: json_patch::Patch = serde_json::from_value(body.clone()).unwrap();
-                    json_patch::patch(&mut new, &patch).map_err(|error| (422, error.to_string()))?;
+                    json_patch::patch(&mut new, &patch)
+                        .map_err(|error| (422, error.to_string()))?;
                     if body.to_string().contains("/metadata/managedFields") {
                         about = " managedFields".to_owned();
                     } else if path.contains("deployments") {
