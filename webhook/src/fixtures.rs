@@ -74,6 +74,11 @@ impl Cluster {
         self
     }
 
+    /// A policy that is stored and not compiled yet.
+    pub fn put_policy(&self, policy: &Value) {
+        put(&self.0.indexes.policies, policy);
+    }
+
     /// A gate as the controller has judged it.
     pub fn gate(self, namespace: &str, name: &str, spec: &Value, state: &str) -> Self {
         let mut gate = object("Gate", namespace, name, spec);

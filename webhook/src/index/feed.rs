@@ -89,6 +89,9 @@ pub fn start(
     start.heartbeat();
 }
 
+/// Objects per page of a list: a page is in memory whole before it is reduced, managedFields and all.
+const PAGE: u32 = 50;
+
 /// The one index of a kind.
 type IndexOf<T> = fn(&Knowledge) -> &Index<T>;
 
@@ -220,7 +223,7 @@ impl Start<'_> {
     {
         let condition = self.readiness.condition(format!("cache {cache}"));
         condition.unset("no complete list yet");
-        let stream = watcher(api, config).default_backoff();
+        let stream = watcher(api, config.page_size(PAGE)).default_backoff();
         self.tasks.spawn(
             cache,
             follow(

@@ -503,3 +503,43 @@ fn a_selector_that_selects_nothing_is_a_warning() {
         }
     }
 }
+
+#[test]
+fn a_broken_policy_is_left_out_whole_and_the_others_work() {
+    let cluster = Cluster::new().policy("sluice-system", "jobs", &bounded_jobs());
+    let before = cluster.0.indexes.policy_set().digest().to_owned();
+    cluster.put_policy(&object(
+        "Policy",
+        "sluice-system",
+        "typo",
+        &json!({"rules": [{"use": "container-without-requests"}, {"use": "no-such-rule"}]}),
+    ));
+    cluster.put_policy(&object(
+        "Policy",
+        "shop",
+        "unreadable",
+        &json!({"rules": 7}),
+    ));
+    let problems: Vec<String> = cluster
+        .0
+        .indexes
+        .compile_policies()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert!(
+        problems
+            .iter()
+            .any(|problem| problem.contains("sluice-system/typo")
+                && problem.contains("spec.rules[1].use"))
+    );
+    assert!(
+        problems
+            .iter()
+            .any(|problem| problem.contains("shop/unreadable"))
+    );
+    assert_eq!(cluster.0.indexes.policy_set().digest(), before);
+    let answer = ask(&cluster, Hook::Workload, &cronjob(), None);
+    assert!(answer.reply.refused.unwrap().contains("3 findings"));
+}
