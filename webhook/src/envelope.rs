@@ -76,7 +76,7 @@ pub enum EnvelopeError {
     #[error("the body is not an AdmissionReview: {0}")]
     Malformed(#[from] serde_json::Error),
     /// Another API than the one spoken here.
-    #[error("the body is {kind} of {api_version}, expected {KIND} of {API_VERSION}")]
+    #[error("the body says {kind} and {api_version}, expected {KIND} and {API_VERSION}")]
     UnknownVersion {
         /// What the body calls its version.
         api_version: String,
@@ -104,7 +104,10 @@ impl<'a> Review<'a> {
     pub fn parse(body: &'a [u8]) -> Result<Self, EnvelopeError> {
         let envelope: Envelope<'a> = serde_json::from_slice(body)?;
         if envelope.api_version != API_VERSION || envelope.kind != KIND {
-            let cut = |text: &str| text.chars().take(80).collect();
+            let cut = |text: &str| match text {
+                "" => "no kind or version".to_owned(),
+                text => text.chars().take(80).collect(),
+            };
             return Err(EnvelopeError::UnknownVersion {
                 api_version: cut(&envelope.api_version),
                 kind: cut(&envelope.kind),
@@ -263,13 +266,13 @@ mod tests {
             (b"\xff\xfe".to_vec(), "not an AdmissionReview"),
             (
                 b"{}".to_vec(),
-                "expected AdmissionReview of admission.k8s.io/v1",
+                "expected AdmissionReview and admission.k8s.io/v1",
             ),
             (
                 with("/apiVersion", json!("admission.k8s.io/v1beta1")),
                 "v1beta1",
             ),
-            (with("/kind", json!("Pod")), "the body is Pod"),
+            (with("/kind", json!("Pod")), "the body says Pod"),
             (without("/request"), "has no request"),
             (without("/request/object"), "has no object"),
             (with("/request/uid", json!("")), "has no uid"),
