@@ -319,8 +319,15 @@ impl Executor {
         write: Write,
         patch: &[Value],
     ) -> Result<(), ExecuteError> {
-        let before = &found.observation.deployment["metadata"]["managedFields"];
-        if let Some(release) = &found.observation.release {
+        let release = found.observation.release.as_ref();
+        let live = &found.observation.deployment["metadata"]["managedFields"];
+        // where an earlier write of ours was not put right yet, what stood before that one counts
+        let record = release
+            .and_then(|release| release.metadata.annotations.as_ref())
+            .and_then(|annotations| annotations.get(ownership::REMEMBERED));
+        let mended = ownership::give_back(live, &ownership::recall(record.map(String::as_str)));
+        let before = mended.as_ref().unwrap_or(live);
+        if let Some(release) = release {
             self.remember_owners(caches, release, before).await?;
         }
         let after = self

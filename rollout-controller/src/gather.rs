@@ -14,7 +14,7 @@ use sluice_api::{
     release::{PlanRef, StableTemplate},
 };
 use sluice_planner::{
-    release::observation::{self, Observation, ProbeAnswer, Rehearsal},
+    release::observation::{self, Observation, ProbeAnswer},
     selection::{self, Workload},
     template::template_hash,
 };
@@ -43,7 +43,7 @@ const SELDOM: Duration = Duration::from_secs(1);
 pub struct Found {
     /// Which Deployment.
     pub key: Key,
-    /// What the planner sees.
+    /// What the planner sees; the answer to a rehearsal is added by whoever asked.
     pub observation: Observation,
     /// The shortest interval of the probes that this release waits for: whoever waits for a fresh sample looks again after it.
     pub sampling: Duration,
@@ -70,7 +70,6 @@ impl Gatherer {
         &self,
         executor: &Executor,
         key: &Key,
-        rehearsal: Option<Rehearsal>,
     ) -> Result<Option<Found>, ExecuteError> {
         let Some(row) = self.caches.deployments.get(key) else {
             return Ok(None);
@@ -174,7 +173,7 @@ impl Gatherer {
             during: answers(&during, release_run),
             after: answers(&after, release_run),
             stable_proof: answers(&proof, stable_run),
-            rehearsal,
+            rehearsal: None,
             release: release.as_deref().cloned(),
             others: others
                 .iter()

@@ -14,7 +14,11 @@ use sluice_api::{
     Condition, Release, ReleasePhase, ReleaseStatus, WorkloadKind, condition, reason::WaitReason,
 };
 use sluice_planner::{
-    release::{self, decision::Decision, observation::Rehearsal},
+    release::{
+        self,
+        decision::{Action, Decision, Write},
+        observation::Rehearsal,
+    },
     selection::Workload,
 };
 use tokio::time::Instant;
@@ -35,6 +39,8 @@ use crate::{
 
 /// Moves in one pass. A release needs three in a row (decision, write, the wait after it); more than this means two writers or a defect.
 const MOVES: usize = 24;
+/// How long the answer to a rehearsal is good.
+const REHEARSED_FOR: Duration = Duration::from_secs(60);
 /// How often lost workloads and old records are looked for.
 const SWEEP: Duration = Duration::from_secs(30);
 
@@ -57,11 +63,18 @@ pub struct Reconciler {
 /// What is remembered between passes, by the uid of the Deployment.
 #[derive(Default)]
 pub struct Memory {
-    rehearsals: Mutex<HashMap<String, Rehearsal>>,
+    rehearsals: Mutex<HashMap<String, Answered>>,
     /// Releases whose gates' probes were run at once.
     proved: Mutex<HashSet<(String, String)>>,
     /// Templates that slipped by and were told.
     slipped: Mutex<HashSet<(String, String)>>,
+}
+
+/// The answer to a rehearsal. It is good for one release and for a while: what was refused may have been mended, what was accepted may be broken.
+struct Answered {
+    release: Option<String>,
+    at: Instant,
+    rehearsal: Rehearsal,
 }
 
 impl Reconciler {
@@ -134,17 +147,17 @@ impl Reconciler {
             return Ok(Some(Duration::from_millis(200)));
         }
         for _ in 0..MOVES {
-            let uid = self.caches.deployments.get(key).map(|row| row.uid.clone());
-            let rehearsal = uid.and_then(|uid| lock(&self.memory.rehearsals).get(&uid).cloned());
-            let Some(found) = self.gatherer.gather(&self.executor, key, rehearsal).await? else {
+            let Some(mut found) = self.gatherer.gather(&self.executor, key).await? else {
                 self.look_for_unheld(key);
                 return Ok(None);
             };
-            if self.give_back(&found).await? {
-                continue;
-            }
+            found.observation.rehearsal = self.rehearsed(&found);
             self.prove_now(&found);
             let decision = release::next(&found.observation);
+            // ownership can wait, the way back cannot
+            if !is_rollback(&decision) && self.give_back(&found).await? {
+                continue;
+            }
             tracing::trace!(deployment = %key, ?decision, "decided");
             let outcome = self
                 .executor
@@ -157,7 +170,12 @@ impl Reconciler {
             match outcome {
                 Ok(Outcome::Moved(rehearsal)) => {
                     if let Some(rehearsal) = rehearsal {
-                        lock(&self.memory.rehearsals).insert(uid_of(&found), rehearsal);
+                        let answered = Answered {
+                            release: release_of(&found),
+                            at: Instant::now(),
+                            rehearsal,
+                        };
+                        lock(&self.memory.rehearsals).insert(uid_of(&found), answered);
                     }
                 }
                 Ok(Outcome::Still) => return Ok(wake(&decision, found.sampling)),
@@ -172,6 +190,15 @@ impl Reconciler {
         })
     }
 
+    fn rehearsed(&self, found: &Found) -> Option<Rehearsal> {
+        lock(&self.memory.rehearsals)
+            .get(&uid_of(found))
+            .filter(|answered| {
+                answered.release == release_of(found) && answered.at.elapsed() < REHEARSED_FOR
+            })
+            .map(|answered| answered.rehearsal.clone())
+    }
+
     /// Puts right an ownership list that a crash left with an entry of ours. `true` when something was written.
     async fn give_back(&self, found: &Found) -> Result<bool, ExecuteError> {
         let live = &found.observation.deployment;
@@ -179,11 +206,7 @@ impl Reconciler {
             return Ok(false);
         }
         let uid = uid_of(found);
-        let named = found
-            .observation
-            .release
-            .as_ref()
-            .and_then(|release| release.metadata.name.clone());
+        let named = release_of(found);
         let youngest = || {
             let mut releases = self.caches.releases.of(&uid);
             releases.sort_by(|one, other| {
@@ -386,7 +409,13 @@ impl Reconciler {
     fn forget(&self) {
         let lives = |uid: &str| !self.caches.deployments.of(uid).is_empty();
         lock(&self.memory.rehearsals).retain(|uid, _| lives(uid));
-        lock(&self.memory.proved).retain(|(uid, _)| lives(uid));
+        lock(&self.memory.proved).retain(|(uid, release)| {
+            self.caches
+                .releases
+                .of(uid)
+                .iter()
+                .any(|known| known.metadata.name.as_ref() == Some(release) && !is_finished(known))
+        });
         lock(&self.memory.slipped).retain(|(uid, _)| lives(uid));
     }
 }
@@ -409,6 +438,21 @@ fn wake(decision: &Decision, sampling: Duration) -> Option<Duration> {
         (None, true) => Some(sampling),
         (Some(wake), true) => Some(wake.min(sampling)),
     }
+}
+
+fn is_rollback(decision: &Decision) -> bool {
+    matches!(
+        decision.action,
+        Action::Patch {
+            write: Write::Rollback,
+            ..
+        }
+    )
+}
+
+fn release_of(found: &Found) -> Option<String> {
+    let release = found.observation.release.as_ref()?;
+    release.metadata.name.clone()
 }
 
 fn uid_of(found: &Found) -> String {

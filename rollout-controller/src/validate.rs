@@ -148,7 +148,13 @@ pub fn conflicts<'a>(
 /// Why the objects of ours cannot work, judged once per generation.
 #[derive(Default)]
 pub struct Acceptance {
-    known: BTreeMap<(&'static str, Key), (Option<String>, Option<i64>, Option<String>)>,
+    known: BTreeMap<(&'static str, Key), Judged>,
+}
+
+struct Judged {
+    uid: Option<String>,
+    generation: Option<i64>,
+    problem: Option<String>,
 }
 
 impl Acceptance {
@@ -192,21 +198,20 @@ impl Acceptance {
         judge: impl FnOnce() -> Option<String>,
     ) -> Option<String> {
         let slot = (kind, key.clone());
-        match self.known.get(&slot) {
-            Some((uid, generation, problem))
-                if *uid == metadata.uid && *generation == metadata.generation =>
-            {
-                problem.clone()
-            }
-            _ => {
-                let problem = judge();
-                self.known.insert(
-                    slot,
-                    (metadata.uid.clone(), metadata.generation, problem.clone()),
-                );
-                problem
-            }
+        if let Some(known) = self.known.get(&slot)
+            && known.uid == metadata.uid
+            && known.generation == metadata.generation
+        {
+            return known.problem.clone();
         }
+        let problem = judge();
+        let judged = Judged {
+            uid: metadata.uid.clone(),
+            generation: metadata.generation,
+            problem: problem.clone(),
+        };
+        self.known.insert(slot, judged);
+        problem
     }
 }
 

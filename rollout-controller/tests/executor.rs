@@ -1,5 +1,7 @@
 //! The order and the preconditions of writes, against a small API server in memory: guarded patches, dry-run, field ownership, and failures on demand.
 
+#![allow(clippy::unwrap_used)] // helpers of tests are not recognised as tests
+
 mod api;
 
 use std::{
@@ -228,6 +230,35 @@ async fn a_crash_between_both_writes_is_mended_from_the_record() {
     stage
         .executor
         .give_back(&stage.caches, &found.key, &live, &ownership::recall(text))
+        .await
+        .unwrap();
+    assert_eq!(
+        stage.api.get(DEPLOYMENT).unwrap()["metadata"]["managedFields"],
+        before
+    );
+}
+
+#[tokio::test]
+async fn the_way_back_may_go_first_and_ownership_is_whole_all_the_same() {
+    let stage = stage(true);
+    let found = stage.found();
+    let before = found.observation.deployment["metadata"]["managedFields"].clone();
+    let step = |found: &Found, write| {
+        let patch = patch_of(found);
+        decision(None, Action::Patch { write, patch })
+    };
+    stage.api.fail_from(2, 503);
+    stage
+        .carry_out(&found, step(&found, Write::Start))
+        .await
+        .unwrap();
+    stage.api.heal();
+    let found = stage.found();
+    assert!(ownership::is_ours(
+        &found.observation.deployment["metadata"]["managedFields"]
+    ));
+    stage
+        .carry_out(&found, step(&found, Write::Rollback))
         .await
         .unwrap();
     assert_eq!(

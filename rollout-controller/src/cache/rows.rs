@@ -306,3 +306,91 @@ fn controller(metadata: &Value) -> Option<(&str, &str, &str)> {
             (text("kind"), text("name"), text("uid"))
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_a_deployment_with_something_under_way_is_kept_whole() {
+        let with = |annotations: Value, managed: Value| {
+            DeploymentRow::read(json!({
+                "metadata": {"name": "a", "namespace": "shop", "uid": "u", "annotations": annotations, "managedFields": managed},
+                "spec": {"template": {}},
+            }))
+            .unwrap()
+        };
+        let ours = json!([{"manager": ownership::MANAGER, "operation": "Update", "fieldsV1": {}}]);
+        for (what, row, marked) in [
+            ("plain", with(json!({"a": "b"}), json!([])), false),
+            (
+                "denied only",
+                with(json!({annotation::DENIED: "[]"}), json!([])),
+                false,
+            ),
+            (
+                "held",
+                with(json!({annotation::HOLD: "{}"}), json!([])),
+                true,
+            ),
+            (
+                "stepped",
+                with(json!({annotation::ORIGINALS: "{}"}), json!([])),
+                true,
+            ),
+            ("ownership left behind", with(json!({}), ours), true),
+        ] {
+            assert_eq!(
+                (row.marked, row.whole.is_some()),
+                (marked, marked),
+                "{what}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_pod_that_crashes_is_told_from_one_that_starts_slowly() {
+        let pod = |ready: &str, restarts: u64| {
+            PodRow::read(json!({
+                "metadata": {"name": "a", "namespace": "shop"},
+                "status": {"podIP": "10.244.0.1", "conditions": [{"type": "Ready", "status": ready}],
+                    "containerStatuses": [{"restartCount": restarts, "state": {"terminated": {"startedAt": "2026-01-01T00:00:00Z"}}}]},
+            }))
+            .unwrap()
+        };
+        for (ready, restarts, crashing) in [
+            ("True", 9, false),
+            ("False", 0, false),
+            ("False", 1, false),
+            ("False", 2, true),
+        ] {
+            assert_eq!(
+                pod(ready, restarts).crashing,
+                crashing,
+                "{ready} {restarts}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_finished_release_is_kept_without_templates_and_patches() {
+        let release = |phase: &str| {
+            <Release as Row>::read(json!({
+                "apiVersion": "sluice.dev/v1alpha1", "kind": "Release",
+                "metadata": {"name": "r", "namespace": "shop", "annotations": {"a": "b"}},
+                "spec": {"workload": {"kind": "Deployment", "name": "a", "uid": "u"}, "target": {"hash": "0123456789"},
+                    "stable": {"hash": "9876543210", "template": {"spec": {}}},
+                    "originals": {"strategy": {}}, "plan": {"namespace": "shop", "name": "p"}},
+                "status": {"phase": phase, "wayBack": [{"op": "test"}]},
+            }))
+            .unwrap()
+        };
+        let (open, over) = (release("Baking"), release("RolledBack"));
+        assert!(open.metadata.annotations.is_some());
+        assert!(over.metadata.annotations.is_none());
+        assert_eq!(over.spec.stable.unwrap().template, json!({}));
+        assert!(over.status.unwrap().way_back.is_empty());
+    }
+}

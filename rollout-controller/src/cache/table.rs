@@ -289,3 +289,85 @@ impl<R: Row> Inner<R> {
         Change { key, old, new }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::cache::rows::PodRow;
+
+    fn pod(name: &str, version: u64, owner: &str) -> Value {
+        json!({
+            "metadata": {"name": name, "namespace": "shop", "resourceVersion": version.to_string(),
+                "ownerReferences": [{"kind": "ReplicaSet", "name": "x", "uid": owner, "controller": true}]},
+            "status": {},
+        })
+    }
+
+    fn names(table: &Table<PodRow>, owner: &str) -> Vec<String> {
+        table.of(owner).iter().map(|row| row.name.clone()).collect()
+    }
+
+    #[test]
+    fn an_older_version_never_takes_the_place_of_a_newer_one() {
+        let table = Table::<PodRow>::default();
+        assert!(table.apply(pod("a", 5, "one")).is_some());
+        assert!(table.apply(pod("a", 4, "two")).is_none());
+        assert_eq!(names(&table, "one"), ["a"]);
+        let change = table.apply(pod("a", 6, "two")).unwrap();
+        assert!(change.old.is_some() && change.new.is_some());
+        assert_eq!(
+            (names(&table, "one"), names(&table, "two")),
+            (vec![], vec!["a".to_owned()])
+        );
+        table.remove(&pod("a", 6, "two"));
+        assert!(table.is_empty() && names(&table, "two").is_empty());
+    }
+
+    #[test]
+    fn a_complete_list_takes_out_what_it_does_not_hold_and_keeps_what_was_written_meanwhile() {
+        let table = Table::<PodRow>::default();
+        assert!(!table.synced());
+        table.apply(pod("gone", 1, "one"));
+        table.apply(pod("kept", 2, "one"));
+        table.list_begins();
+        table.listed(pod("kept", 2, "one"));
+        table.listed(pod("new", 3, "one"));
+        table.apply(pod("kept", 9, "two"));
+        assert_eq!(
+            names(&table, "one"),
+            ["gone"],
+            "a list that has not ended changes nothing"
+        );
+        let changes = table.list_ends();
+        assert!(table.synced());
+        assert_eq!(
+            (names(&table, "one"), names(&table, "two")),
+            (vec!["new".to_owned()], vec!["kept".to_owned()])
+        );
+        assert!(
+            changes
+                .iter()
+                .any(|change| change.key.name == "gone" && change.new.is_none())
+        );
+    }
+
+    #[test]
+    fn an_object_that_cannot_be_read_stays_known_as_such() {
+        let table = Table::<sluice_api::Gate>::default();
+        let gate = |spec: Value| {
+            json!({"apiVersion": "sluice.dev/v1alpha1", "kind": "Gate",
+            "metadata": {"name": "g", "namespace": "shop"}, "spec": spec})
+        };
+        table.apply(gate(json!({"components": {}})));
+        let change = table
+            .apply(gate(json!({"components": {}, "whenClosed": "Perhaps"})))
+            .unwrap();
+        assert!(change.new.is_none());
+        assert_eq!(table.unreadable().len(), 1);
+        assert!(table.get(&Key::new("shop", "g")).is_none());
+        table.apply(gate(json!({"components": {}})));
+        assert!(table.unreadable().is_empty());
+    }
+}

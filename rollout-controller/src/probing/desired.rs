@@ -127,6 +127,13 @@ fn component_run(probe: &Key, deployment: &Key) -> RunId {
     }
 }
 
+/// A Deployment and its releases that have not ended.
+struct Component<'a> {
+    key: &'a Key,
+    row: &'a DeploymentRow,
+    open: Vec<Arc<Release>>,
+}
+
 /// The runs that must exist now.
 #[must_use]
 pub fn desired(scene: &Scene<'_>) -> Desired {
@@ -145,7 +152,7 @@ pub fn desired(scene: &Scene<'_>) -> Desired {
                 .push(own_run(&key));
         }
     }
-    let open: Vec<(&Key, &Arc<DeploymentRow>, Vec<Arc<Release>>)> = scene
+    let open: Vec<Component> = scene
         .deployments
         .iter()
         .map(|(key, row)| {
@@ -153,15 +160,15 @@ pub fn desired(scene: &Scene<'_>) -> Desired {
                 .into_iter()
                 .filter(|release| !is_finished(release))
                 .collect();
-            (key, row, open)
+            Component { key, row, open }
         })
         .collect();
     for (key, gate) in scene.gates {
         let requirements = gate_requirements(scene, &mut desired, key, gate, &open);
         desired.gates.insert(key.clone(), requirements);
     }
-    for (key, row, releases) in &open {
-        for release in releases {
+    for Component { key, row, open } in &open {
+        for release in open {
             release_runs(scene, &mut desired, key, row, release);
         }
     }
@@ -183,18 +190,18 @@ fn gate_requirements(
     desired: &mut Desired,
     key: &Key,
     gate: &Gate,
-    deployments: &[(&Key, &Arc<DeploymentRow>, Vec<Arc<Release>>)],
+    deployments: &[Component],
 ) -> Vec<Requirement> {
     let components: Vec<_> = deployments
         .iter()
-        .filter(|(deployment, row, _)| {
-            row.controlled_by.is_none()
-                && selection::selects(gate, workload(deployment, row), scene.system)
+        .filter(|component| {
+            component.row.controlled_by.is_none()
+                && selection::selects(gate, workload(component.key, component.row), scene.system)
         })
         .collect();
     let released = components
         .iter()
-        .any(|(_, _, releases)| !releases.is_empty());
+        .any(|component| !component.open.is_empty());
     let mut requirements = Vec::new();
     for referred in scene
         .probes
@@ -223,9 +230,14 @@ fn gate_requirements(
         // a probe that runs for releases only proves a gate while one waits there
         if runs_always(&probe) || released {
             if asks_pods(&probe) {
-                for (deployment, row, releases) in &components {
+                for Component {
+                    key: deployment,
+                    row,
+                    open,
+                } in &components
+                {
                     let id = component_run(&name, deployment);
-                    let released = releases
+                    let released = open
                         .iter()
                         .map(|release| release.spec.target.hash.as_str())
                         .collect::<Vec<_>>();
@@ -422,5 +434,265 @@ fn url_or_query(probe: &Probe) -> Option<Targets> {
             stable_hash: None,
         }),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use sluice_planner::template::template_hash;
+
+    use super::*;
+    use crate::cache::table::Table;
+
+    struct World {
+        probes: Vec<(Key, Arc<Probe>)>,
+        gates: Vec<(Key, Arc<Gate>)>,
+        plans: Vec<(Key, Arc<RolloutPlan>)>,
+        deployments: Table<DeploymentRow>,
+        releases: Table<Release>,
+        sets: Table<ReplicaSetRow>,
+        pods: Table<PodRow>,
+    }
+
+    fn ours<T: serde::de::DeserializeOwned>(kind: &str, name: &str, spec: Value) -> (Key, Arc<T>) {
+        let object = json!({"apiVersion": "sluice.dev/v1alpha1", "kind": kind,
+            "metadata": {"name": name, "namespace": "shop"}, "spec": spec});
+        (
+            Key::new("shop", name),
+            Arc::new(serde_json::from_value(object).unwrap()),
+        )
+    }
+
+    fn template(image: &str) -> Value {
+        json!({"metadata": {"labels": {"app": "checkout"}}, "spec": {"containers": [{"name": "app", "image": image}]}})
+    }
+
+    impl World {
+        /// A Deployment with two pods of v1 and one of v2, and probes of every shape.
+        fn new() -> Self {
+            let world = Self {
+                probes: vec![
+                    ours(
+                        "Probe",
+                        "url",
+                        json!({"http": {"target": {"url": "http://checkout.shop.svc/"}}}),
+                    ),
+                    ours(
+                        "Probe",
+                        "query",
+                        json!({"prometheus": {"query": "up", "condition": "> 0"}}),
+                    ),
+                    ours(
+                        "Probe",
+                        "canary",
+                        json!({"http": {"target": {"pods": "Canary", "port": 80}}}),
+                    ),
+                    ours(
+                        "Probe",
+                        "stable",
+                        json!({"http": {"target": {"pods": "Stable", "port": 80}}}),
+                    ),
+                    ours(
+                        "Probe",
+                        "all",
+                        json!({"http": {"target": {"pods": "All", "port": 80}}}),
+                    ),
+                    ours(
+                        "Probe",
+                        "late",
+                        json!({"http": {"target": {"url": "http://late.svc/"}}, "triggers": ["Release"]}),
+                    ),
+                    ours(
+                        "Probe",
+                        "broken",
+                        json!({"http": {"target": {"url": "http:///"}}}),
+                    ),
+                ],
+                gates: vec![],
+                plans: vec![],
+                deployments: Table::default(),
+                releases: Table::default(),
+                sets: Table::default(),
+                pods: Table::default(),
+            };
+            world.deployments.apply(json!({
+                "metadata": {"name": "checkout", "namespace": "shop", "uid": "d", "labels": {"app": "checkout"}},
+                "spec": {"template": template("v2")},
+            }));
+            for (version, pods) in [("v1", vec!["a", "b"]), ("v2", vec!["c"])] {
+                let owner = |kind: &str, uid: &str| json!([{"kind": kind, "name": "x", "uid": uid, "controller": true}]);
+                let mut labelled = template(version);
+                labelled["metadata"]["labels"]["pod-template-hash"] = json!(version);
+                world.sets.apply(json!({
+                    "metadata": {"name": version, "namespace": "shop", "uid": version, "labels": {"pod-template-hash": version},
+                        "ownerReferences": owner("Deployment", "d")},
+                    "spec": {"template": labelled},
+                }));
+                for pod in pods {
+                    world.pods.apply(json!({
+                        "metadata": {"name": pod, "namespace": "shop", "ownerReferences": owner("ReplicaSet", version)},
+                        "status": {"podIP": "10.244.0.1", "conditions": [{"type": "Ready", "status": "True"}]},
+                    }));
+                }
+            }
+            world
+        }
+
+        fn release(&self, phase: &str) {
+            self.releases.apply(json!({
+                "apiVersion": "sluice.dev/v1alpha1", "kind": "Release",
+                "metadata": {"name": "r", "namespace": "shop"},
+                "spec": {"workload": {"kind": "Deployment", "name": "checkout", "uid": "d"},
+                    "target": {"hash": template_hash(&template("v2"))},
+                    "stable": {"hash": template_hash(&template("v1")), "template": template("v1")},
+                    "originals": {}, "plan": {"namespace": "shop", "name": "p"}},
+                "status": {"phase": phase},
+            }));
+        }
+
+        fn gate(&mut self, probes: &[&str]) {
+            let probes: Vec<Value> = probes.iter().map(|name| json!({"name": name})).collect();
+            self.gates = vec![ours(
+                "Gate",
+                "g",
+                json!({"components": {}, "before": {"probes": probes}}),
+            )];
+        }
+
+        fn plan(&mut self, probes: &[&str]) {
+            let probes: Vec<Value> = probes.iter().map(|name| json!({"name": name})).collect();
+            self.plans = vec![ours(
+                "RolloutPlan",
+                "p",
+                json!({"components": {}, "during": {"probes": probes}}),
+            )];
+        }
+
+        fn desired(&self) -> Desired {
+            let probes = Probes::new(self.probes.clone(), "sluice-system");
+            let rules = sluice_probes::TargetRules::default();
+            desired(&Scene {
+                system: "sluice-system",
+                probes: &probes,
+                refused: &|_, probe| crate::validate::probe(&probe.spec, &rules),
+                gates: &self.gates,
+                plans: &self.plans,
+                deployments: &self.deployments.all(),
+                releases: &|uid| self.releases.of(uid),
+                replica_sets: &|uid| self.sets.of(uid),
+                pods: &|uid| self.pods.of(uid),
+            })
+        }
+    }
+
+    /// `probe|context: whom`, sorted.
+    fn shown(desired: &Desired) -> Vec<String> {
+        let mut shown: Vec<String> = desired
+            .runs
+            .iter()
+            .map(|run| {
+                let whom = match &run.targets {
+                    Targets::Url(_) => "url".to_owned(),
+                    Targets::Pods(pods) => pods
+                        .iter()
+                        .map(|pod| pod.name.as_str())
+                        .collect::<Vec<_>>()
+                        .join(","),
+                    Targets::Query {
+                        canary_hash,
+                        stable_hash,
+                    } => format!("{canary_hash:?} {stable_hash:?}"),
+                };
+                format!("{}|{}: {whom}", run.id.probe, run.id.context)
+            })
+            .collect();
+        shown.sort();
+        shown
+    }
+
+    #[test]
+    fn at_rest_only_urls_and_queries_run() {
+        let world = World::new();
+        assert_eq!(
+            shown(&world.desired()),
+            ["shop/query|: None None", "shop/url|: url"]
+        );
+    }
+
+    #[test]
+    fn a_gate_asks_pods_per_component_and_names_what_it_cannot_ask() {
+        let mut world = World::new();
+        world.gate(&["url", "all", "stable", "canary", "late", "broken", "absent"]);
+        let desired = world.desired();
+        assert_eq!(
+            shown(&desired),
+            [
+                "shop/all|deployment shop/checkout: a,b,c",
+                "shop/canary|deployment shop/checkout: ",
+                "shop/query|: None None",
+                "shop/stable|deployment shop/checkout: a,b,c",
+                "shop/url|: url",
+            ]
+        );
+        let requirements = &desired.gates[&Key::new("shop", "g")];
+        let without_run: Vec<_> = requirements
+            .iter()
+            .filter(|requirement| requirement.runs.is_empty())
+            .map(|requirement| (requirement.probe.as_str(), requirement.problem.is_some()))
+            .collect();
+        assert_eq!(
+            without_run,
+            [
+                ("shop/late", false),
+                ("shop/broken", true),
+                ("shop/absent", true)
+            ],
+            "each of these is unknown or worse, never a pass"
+        );
+    }
+
+    #[test]
+    fn a_waiting_release_makes_release_probes_of_its_gate_run() {
+        let mut world = World::new();
+        world.gate(&["late"]);
+        world.release("Held");
+        assert!(shown(&world.desired()).contains(&"shop/late|: url".to_owned()));
+    }
+
+    #[test]
+    fn a_release_asks_both_versions_apart_and_its_undoing_asks_the_stable_one() {
+        let mut world = World::new();
+        world.plan(&["url", "query", "canary", "stable", "all"]);
+        let of_release = |world: &World| -> Vec<String> {
+            shown(&world.desired())
+                .into_iter()
+                .filter(|run| !run.contains("|:"))
+                .collect()
+        };
+        world.release("Baking");
+        assert_eq!(
+            of_release(&world),
+            [
+                "shop/all|release shop/r: a,b,c",
+                "shop/canary|release shop/r: c",
+                "shop/query|release shop/r: Some(\"v2\") Some(\"v1\")",
+                "shop/stable|release shop/r: a,b",
+                "shop/url|release shop/r: url",
+            ]
+        );
+        world.release("Aborting");
+        assert_eq!(
+            of_release(&world),
+            [
+                "shop/all|stable shop/r: a,b,c",
+                "shop/canary|stable shop/r: a,b",
+                "shop/query|stable shop/r: Some(\"v1\") Some(\"v1\")",
+                "shop/stable|stable shop/r: a,b",
+                "shop/url|stable shop/r: url",
+            ]
+        );
+        world.release("RolledBack");
+        assert_eq!(of_release(&world), Vec::<String>::new());
     }
 }
