@@ -3,7 +3,13 @@
 use clap::{Parser, Subcommand};
 use sluice_runtime::args::KubeArgs;
 
-use crate::{check::Check, cluster::Connection, gate::Gates, release::Releases};
+use crate::{
+    check::Check,
+    cluster::Connection,
+    gate::Gates,
+    installation::{install::Install, uninstall::Uninstall},
+    release::Releases,
+};
 
 /// A gate in front of every release: what goes in is checked, how it spreads is stepped, and what goes wrong is undone.
 ///
@@ -40,6 +46,8 @@ pub enum Command {
     Check(Check),
     Gate(Gates),
     Release(Releases),
+    Install(Install),
+    Uninstall(Uninstall),
     /// The version of this program
     Version,
 }

@@ -10,6 +10,7 @@ pub mod cluster;
 pub mod console;
 pub mod gate;
 pub mod generate;
+pub mod installation;
 pub mod manifest;
 pub mod outcome;
 pub mod output;
@@ -55,6 +56,8 @@ async fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
         Command::Check(check) => check::run(check, &connection).await,
         Command::Gate(gates) => gate::run(gates, &connection).await,
         Command::Release(releases) => release::run(releases, &connection).await,
+        Command::Install(install) => installation::install::run(install, &connection).await,
+        Command::Uninstall(uninstall) => installation::uninstall::run(uninstall, &connection).await,
         Command::Version => {
             console::print(&format!("sluice {}\n", env!("CARGO_PKG_VERSION")))?;
             Ok(Outcome::Yes)

@@ -1,0 +1,168 @@
+//! `sluice install`: applies the manifests of this version in order. Doing it again changes nothing.
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use serde_json::{Value, json};
+use sluice_runtime::config;
+
+use super::apply::{Applier, is_available, is_true, title};
+use crate::{
+    cluster::Connection,
+    console,
+    generate::install::{self, Part},
+    manifest::{document, source::Source},
+    outcome::Outcome,
+};
+
+/// Install Sluice into the cluster, or bring an installation to this version.
+#[derive(Args, Debug)]
+pub struct Install {
+    /// Leave the programs out: definitions, access rights, guards, configuration and policies only
+    #[arg(long)]
+    without_workloads: bool,
+    /// The configuration file, instead of the shipped one
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Leave the shipped policies out
+    #[arg(long)]
+    without_policies: bool,
+    /// How long to wait for the programs to be available
+    #[arg(long, value_name = "DURATION", default_value = "5m")]
+    timeout: sluice_api::Duration,
+}
+
+const ESTABLISHED: Duration = Duration::from_secs(30);
+
+/// Every object of an installation with its part, in the order in which they are applied.
+///
+/// # Errors
+/// When the manifests of this program are broken, which its tests rule out.
+pub fn objects() -> anyhow::Result<Vec<(Part, Value)>> {
+    let mut objects = Vec::new();
+    for manifest in install::manifests()? {
+        let read = document::objects(&[Source {
+            name: manifest.path,
+            text: manifest.text,
+        }]);
+        if let Some(problem) = read.problems.first() {
+            bail!("a shipped manifest is broken: {problem}");
+        }
+        objects.extend(
+            read.objects
+                .into_iter()
+                .map(|object| (manifest.part, object.value)),
+        );
+    }
+    Ok(objects)
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When the configuration file cannot be used or the cluster refuses something.
+pub async fn run(install: Install, connection: &Connection) -> anyhow::Result<Outcome> {
+    let config = match &install.config {
+        Some(path) => {
+            config::load_file(path)?;
+            Some(
+                std::fs::read_to_string(path)
+                    .with_context(|| format!("{} cannot be read", path.display()))?,
+            )
+        }
+        None => None,
+    };
+    let mut applier = Applier::new(connection.client().await?);
+    let mut established = false;
+    let mut programs = Vec::new();
+    for (part, mut object) in objects()? {
+        if (part == Part::Workloads && install.without_workloads)
+            || (part == Part::Policies && install.without_policies)
+        {
+            continue;
+        }
+        if part > Part::Definitions && !established {
+            wait_established(&mut applier).await?;
+            established = true;
+        }
+        if let (Part::Configuration, Some(text)) = (part, &config) {
+            object["data"] = json!({ "config.yaml": text });
+        }
+        applier.apply(&object).await?;
+        console::print(&format!("{} applied\n", title(&object)))?;
+        if object["kind"] == "Deployment" {
+            programs.push(object);
+        }
+    }
+    for program in &programs {
+        console::print(&format!("{} … ", title(program)))?;
+        if !applier
+            .wait(program, install.timeout.get(), |live| {
+                live.is_some_and(is_available)
+            })
+            .await?
+        {
+            console::print("not available\n")?;
+            eprintln!(
+                "error: {} is not available after {}: `kubectl -n {} describe deployment,pods` tells why",
+                title(program),
+                install.timeout,
+                sluice_api::SYSTEM_NAMESPACE
+            );
+            return Ok(Outcome::CannotTell);
+        }
+        console::print("available\n")?;
+    }
+    console::print(
+        "Sluice is installed. Every namespace starts in mode audit: nothing is refused, held or stepped.\n\
+         `sluice audit` shows what would be refused; `kubectl label namespace NAME sluice.dev/mode=enforce` turns it on.\n",
+    )?;
+    if install.without_workloads {
+        console::print(
+            "The programs are left to you: the webhooks come into force when a controller leads and a webhook answers.\n",
+        )?;
+    }
+    Ok(Outcome::Yes)
+}
+
+async fn wait_established(applier: &mut Applier) -> anyhow::Result<()> {
+    for crd in sluice_api::crd::all() {
+        let mut crd = serde_json::to_value(crd)?;
+        crd["apiVersion"] = json!("apiextensions.k8s.io/v1");
+        crd["kind"] = json!("CustomResourceDefinition");
+        if !applier
+            .wait(&crd, ESTABLISHED, |live| {
+                live.is_some_and(|live| is_true(live, "Established"))
+            })
+            .await?
+        {
+            bail!(
+                "{} is not established after {} s: the API server does not serve the kind",
+                title(&crd),
+                ESTABLISHED.as_secs()
+            );
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_need_comes_first() {
+        let objects = objects().unwrap();
+        let parts: Vec<Part> = objects.iter().map(|(part, _)| *part).collect();
+        assert!(parts.is_sorted(), "{parts:?}");
+        assert_eq!(title(&objects[0].1), "namespace/sluice-system");
+        // the webhook configurations are the controller's business
+        assert!(objects.iter().all(|(_, object)| {
+            !object["kind"]
+                .as_str()
+                .unwrap()
+                .ends_with("WebhookConfiguration")
+        }));
+    }
+}
