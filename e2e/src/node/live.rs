@@ -39,7 +39,7 @@ pub struct LivePod {
     /// Of the first container, which is the one that answers.
     pub image: String,
     pub labels: BTreeMap<String, String>,
-    pub annotations: BTreeMap<String, String>,
+    annotations: RwLock<BTreeMap<String, String>>,
     /// The ports that listen: what the containers declare, or 8080.
     pub ports: BTreeSet<u16>,
     serving: RwLock<Serving>,
@@ -52,6 +52,26 @@ pub struct LivePod {
 const LOG_LINES: usize = 1000;
 
 impl LivePod {
+    /// The pod's annotations as they are now.
+    pub fn annotations(&self) -> BTreeMap<String, String> {
+        self.annotations
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Takes over the annotations of a newer version of the object; answers whether they differ.
+    pub(super) fn annotate(&self, pod: &Pod) -> bool {
+        let new = map(pod.metadata.annotations.as_ref());
+        let mut old = self
+            .annotations
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let differ = *old != new;
+        *old = new;
+        differ
+    }
+
     pub(super) fn new(pod: &Pod, address: Ipv4Addr, orders: mpsc::UnboundedSender<Order>) -> Self {
         let spec = pod.spec.clone().unwrap_or_default();
         let declared = spec
@@ -76,7 +96,7 @@ impl LivePod {
                 .and_then(|container| container.image.clone())
                 .unwrap_or_default(),
             labels: map(pod.metadata.labels.as_ref()),
-            annotations: map(pod.metadata.annotations.as_ref()),
+            annotations: RwLock::new(map(pod.metadata.annotations.as_ref())),
             ports,
             serving: RwLock::new(Serving {
                 up: false,

@@ -60,7 +60,7 @@ impl Kubelet {
 }
 
 async fn watch_pods(client: Client, world: World) {
-    let mut seen: HashMap<String, watch::Sender<Arc<Pod>>> = HashMap::new();
+    let mut seen: HashMap<String, (watch::Sender<Arc<Pod>>, Arc<LivePod>)> = HashMap::new();
     let mut listed: Vec<String> = Vec::new();
     let bound = watcher::Config::default().fields("spec.nodeName!=");
     let mut events = watcher(Api::<Pod>::all(client.clone()), bound)
@@ -91,12 +91,15 @@ async fn watch_pods(client: Client, world: World) {
 fn observe(
     client: &Client,
     world: &World,
-    seen: &mut HashMap<String, watch::Sender<Arc<Pod>>>,
+    seen: &mut HashMap<String, (watch::Sender<Arc<Pod>>, Arc<LivePod>)>,
     pod: Pod,
 ) {
     let uid = pod.metadata.uid.clone().unwrap_or_default();
     let pod = Arc::new(pod);
-    if let Some(object) = seen.get(&uid) {
+    if let Some((object, live)) = seen.get(&uid) {
+        if live.annotate(&pod) {
+            world.announce();
+        }
         object.send_replace(pod);
         return;
     }
@@ -109,7 +112,7 @@ fn observe(
         }
     };
     let (object, updates) = watch::channel(pod);
-    seen.insert(uid, object);
+    seen.insert(uid, (object, Arc::clone(&live)));
     let player = Player {
         client: client.clone(),
         world: world.clone(),

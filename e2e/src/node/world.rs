@@ -105,6 +105,11 @@ impl World {
         pods.by_address.values().cloned().collect()
     }
 
+    /// Running containers look at their behaviour again.
+    pub(super) fn announce(&self) {
+        self.0.changed.send_replace(());
+    }
+
     pub(super) fn changes(&self) -> watch::Receiver<()> {
         self.0.changed.subscribe()
     }
@@ -127,7 +132,7 @@ impl World {
             .rev()
             .find(|(selector, _)| matches(selector))
             .map(|(_, b)| b.clone());
-        switched.unwrap_or_else(|| Behaviour::of(image, &pod.annotations))
+        switched.unwrap_or_else(|| Behaviour::of(image, &pod.annotations()))
     }
 
     /// Gives the pod a free address of 10.244.0.0/16 and lists it.

@@ -289,3 +289,31 @@ async fn prometheus_sees_error_rates_by_template_hash() -> anyhow::Result<()> {
     })
     .await
 }
+
+#[tokio::test]
+async fn annotation_switches_a_running_pod() -> anyhow::Result<()> {
+    in_namespace("annotated", async |plane, namespace| {
+        roll_out(plane, namespace, "web", 1, "a:v1").await?;
+        let (_, url) = plane
+            .world()
+            .pods()
+            .into_iter()
+            .find(|pod| pod.namespace == namespace)
+            .map(|pod| (pod.name.clone(), format!("http://{}:8080/", pod.address)))
+            .context("a pod runs")?;
+        for (annotation, code) in [
+            ("fake.sluice.test/behaviour=errors-100", 500),
+            ("fake.sluice.test/behaviour-", 200),
+        ] {
+            let line = ["-n", namespace, "annotate", "pods", "--all", annotation];
+            plane.kubectl(User::Developer, line, None).await?.ok()?;
+            wait_for("the pod answers otherwise", || async {
+                let answer = plane.dataplane().get(&url).await?;
+                Ok((answer.code == code).then_some(()))
+            })
+            .await?;
+        }
+        Ok(())
+    })
+    .await
+}
