@@ -7,6 +7,7 @@
 //! - no rule has a wildcard, a sub-resource or a cluster-scoped kind, so nodes, certificate requests, leases, events, tokens, RBAC, status and scale
 //!   never depend on Sluice;
 //! - Sluice's own writes and those of the native controllers are left out by conditions that the API server evaluates itself, so they work with Sluice dead.
+
 mod conditions;
 mod configurations;
 mod page;
@@ -39,6 +40,7 @@ pub const OBJECT_PATH: &str = "/admit/object";
 
 /// Namespaces that no webhook of Sluice sees, whatever label they carry; Sluice's own and those of the configuration file come on top.
 pub const NEVER: [&str; 3] = ["kube-system", "kube-node-lease", "kube-public"];
+
 /// Which kind of configuration an entry stands in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
