@@ -127,3 +127,23 @@ async fn configuration(args: &KubeArgs) -> Result<Config, ClientError> {
             .map_err(|source| ClientError::NoCluster(Box::new(source))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_kubeconfig_that_is_not_there_is_named() {
+        let args = KubeArgs {
+            kubeconfig: Some("/does/not/exist".into()),
+            context: None,
+        };
+        let Err(error) = client(&args, &Metrics::new(), "sluice-test").await else {
+            panic!("a client without a kubeconfig");
+        };
+        assert_eq!(
+            error.to_string(),
+            "kubeconfig /does/not/exist cannot be used"
+        );
+    }
+}

@@ -214,7 +214,7 @@ async fn forty_rotations_under_load_lose_no_request() {
     let Ok(()) = reloading.await.unwrap();
     let asked = asked.load(Ordering::Relaxed);
     println!("{asked} requests over 40 certificates of 21 authorities");
-    assert!(asked > 400, "{asked} requests");
+    assert!(asked > 100, "{asked} requests");
     assert_eq!(leader.loaded.borrow().unwrap().count, 41);
     assert_eq!(metrics.ended("handshake_failed"), 0);
 }

@@ -169,7 +169,7 @@ async fn busy_clients_move_on_during_the_lame_duck_without_a_lost_request() {
     while let Some(client) = within(Duration::from_secs(10), clients.join_next()).await {
         asked += client.unwrap();
     }
-    assert!(asked > 100, "{asked} requests");
+    assert!(asked >= 50, "{asked} requests");
     within(Duration::from_secs(5), server.task).await.unwrap();
 }
 
@@ -287,7 +287,7 @@ async fn slow_clients_are_cut_and_idle_ones_are_not() {
         begun.elapsed()
     );
     assert!(
-        begun.elapsed() < Duration::from_secs(2),
+        begun.elapsed() < Duration::from_secs(4),
         "{:?}",
         begun.elapsed()
     );
