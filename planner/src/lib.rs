@@ -16,6 +16,8 @@ mod annotations;
 pub mod batches;
 pub mod deployment;
 pub mod gate;
+#[cfg(any(test, feature = "model"))]
+pub mod model;
 mod patch;
 pub mod problem;
 pub mod release;

@@ -95,7 +95,7 @@ impl Step {
     }
 }
 
-/// The step that leads from `counts` towards `bound` new pods. `live` is what stands on the Deployment now.
+/// The step that leads from `counts` towards `bound` new pods. `live` is what stands on the Deployment now; zeros before the pin was written.
 #[must_use]
 pub fn step(counts: Counts, bound: u32, mode: Mode, live: Limits) -> Step {
     let Counts {
@@ -106,8 +106,11 @@ pub fn step(counts: Counts, bound: u32, mode: Mode, live: Limits) -> Step {
         old_existing,
     } = counts;
     let bound = bound.min(replicas);
-    // places that old pods have left: the Deployment controller fills them with new ones whatever the limits
-    let vacant = replicas.saturating_sub(old);
+    // Places that old pods have left, or may leave by what stands there: the Deployment controller fills them with new ones whatever the limits. What was
+    // let go once is never taken back, because what is seen may be from before it went.
+    let vacant = replicas
+        .saturating_sub(old)
+        .max(live.unavailable.min(replicas));
     let stay = Limits {
         surge: new.saturating_sub(vacant),
         unavailable: vacant,
@@ -127,7 +130,7 @@ pub fn step(counts: Counts, bound: u32, mode: Mode, live: Limits) -> Step {
     if new < vacant {
         return Step::Filling(stay);
     }
-    match mode {
+    let next = match mode {
         Mode::Replace { most } => Step::Retire(Limits {
             surge: 0,
             unavailable: bound.min(new.saturating_add(most.max(1))),
@@ -136,19 +139,20 @@ pub fn step(counts: Counts, bound: u32, mode: Mode, live: Limits) -> Step {
             surge: 0,
             unavailable: new,
         }),
-        Mode::Surge { most } => {
-            let next = Limits {
-                surge: most.max(1).min(bound - vacant),
-                unavailable: vacant,
-            };
-            // pods that are being deleted no longer count, pods whose deletion has not begun do
-            if old_existing > old && live != next {
-                Step::OldRemain(stay)
-            } else {
-                Step::Surge(next)
-            }
-        }
+        Mode::Surge { most } => Step::Surge(Limits {
+            surge: most.max(1).min(bound - vacant),
+            unavailable: vacant,
+        }),
+    };
+    // New pods beside old ones that have not begun to go would be too many. And the Deployment controller counts available pods by a status that may still
+    // include those: it would take as many more old pods away.
+    // (A version that took another's place starts with too many old pods; its first step is what makes them go.)
+    let first = live.surge == 0 && live.unavailable == 0;
+    let remain = old_existing > old || (!first && old > replicas - vacant);
+    if remain && next.limits() != Some(live) {
+        return Step::OldRemain(stay);
     }
+    next
 }
 
 /// How limits are written: as a share where that means the same number now, so that scaling, which the Deployment controller does in proportion, finds
@@ -218,32 +222,90 @@ mod tests {
 
     #[test]
     fn a_batch_is_taken_in_steps_of_the_users_surge() {
-        let live = limits(0, 0);
-        for (now, bound, mode, wanted) in [
+        let replace = Mode::Replace { most: 1 };
+        for (now, live, bound, mode, wanted) in [
             // 20 pods, first pod
-            (counts(20, 0, 0, 20), 1, SURGE, Step::Surge(limits(1, 0))),
+            (
+                counts(20, 0, 0, 20),
+                (0, 0),
+                1,
+                SURGE,
+                Step::Surge(limits(1, 0)),
+            ),
             (
                 counts(20, 1, 0, 20),
+                (1, 0),
                 1,
                 SURGE,
                 Step::NotReady(Some(limits(1, 0))),
             ),
             (
                 counts(20, 1, 1, 20),
+                (1, 0),
                 1,
                 SURGE,
                 Step::Complete(Some(limits(1, 0))),
             ),
             // next batch: the old pod goes, then the new one comes
-            (counts(20, 1, 1, 20), 2, SURGE, Step::Retire(limits(0, 1))),
-            (counts(20, 1, 1, 19), 2, SURGE, Step::Surge(limits(1, 1))),
-            (counts(20, 2, 2, 19), 10, SURGE, Step::Retire(limits(0, 2))),
-            (counts(20, 2, 2, 18), 10, SURGE, Step::Surge(limits(5, 2))),
-            (counts(20, 7, 7, 18), 10, SURGE, Step::Retire(limits(0, 7))),
-            (counts(20, 7, 7, 13), 10, SURGE, Step::Surge(limits(3, 7))),
-            (counts(20, 15, 15, 5), 20, SURGE, Step::Surge(limits(5, 15))),
+            (
+                counts(20, 1, 1, 20),
+                (1, 0),
+                2,
+                SURGE,
+                Step::Retire(limits(0, 1)),
+            ),
+            (
+                counts(20, 1, 1, 20),
+                (0, 1),
+                2,
+                SURGE,
+                Step::OldRemain(Some(limits(0, 1))),
+            ),
+            (
+                counts(20, 1, 1, 19),
+                (0, 1),
+                2,
+                SURGE,
+                Step::Surge(limits(1, 1)),
+            ),
+            (
+                counts(20, 2, 2, 19),
+                (1, 1),
+                10,
+                SURGE,
+                Step::Retire(limits(0, 2)),
+            ),
+            (
+                counts(20, 2, 2, 18),
+                (0, 2),
+                10,
+                SURGE,
+                Step::Surge(limits(5, 2)),
+            ),
+            (
+                counts(20, 7, 7, 18),
+                (5, 2),
+                10,
+                SURGE,
+                Step::Retire(limits(0, 7)),
+            ),
+            (
+                counts(20, 7, 7, 13),
+                (0, 7),
+                10,
+                SURGE,
+                Step::Surge(limits(3, 7)),
+            ),
+            (
+                counts(20, 15, 15, 5),
+                (0, 15),
+                20,
+                SURGE,
+                Step::Surge(limits(5, 15)),
+            ),
             (
                 counts(20, 20, 20, 5),
+                (5, 15),
                 20,
                 SURGE,
                 Step::Complete(Some(limits(5, 15))),
@@ -251,113 +313,132 @@ mod tests {
             // replace
             (
                 counts(4, 0, 0, 4),
+                (0, 0),
                 2,
-                Mode::Replace { most: 1 },
+                replace,
                 Step::Retire(limits(0, 1)),
             ),
             (
                 counts(4, 0, 0, 3),
+                (0, 1),
                 2,
-                Mode::Replace { most: 1 },
+                replace,
                 Step::Filling(Some(limits(0, 1))),
             ),
             (
                 counts(4, 1, 0, 3),
+                (0, 1),
                 2,
-                Mode::Replace { most: 1 },
+                replace,
                 Step::NotReady(Some(limits(0, 1))),
             ),
             (
                 counts(4, 1, 1, 3),
+                (0, 1),
                 2,
-                Mode::Replace { most: 1 },
+                replace,
                 Step::Retire(limits(0, 2)),
             ),
             (
                 counts(4, 2, 2, 2),
+                (0, 2),
                 2,
-                Mode::Replace { most: 1 },
+                replace,
                 Step::Complete(Some(limits(0, 2))),
             ),
             // scaling left one old pod too few: its place is taken into account
             (
                 counts(20, 1, 1, 19),
+                (1, 0),
                 1,
                 SURGE,
                 Step::Complete(Some(limits(0, 1))),
             ),
             (
                 counts(13, 3, 3, 10),
+                (0, 2),
                 2,
                 SURGE,
                 Step::Complete(Some(limits(0, 3))),
             ),
             (
                 counts(20, 2, 2, 17),
+                (0, 2),
                 10,
                 SURGE,
                 Step::Filling(Some(limits(0, 3))),
             ),
+            // what may have gone already is not let come again
+            (
+                counts(2, 0, 0, 2),
+                (0, 1),
+                1,
+                SURGE,
+                Step::Filling(Some(limits(0, 1))),
+            ),
             // nothing to keep yet
-            (counts(0, 0, 0, 0), 0, SURGE, Step::Complete(None)),
+            (counts(0, 0, 0, 0), (0, 0), 0, SURGE, Step::Complete(None)),
         ] {
-            assert_eq!(step(now, bound, mode, live), wanted, "{now:?} to {bound}");
+            let live = limits(live.0, live.1);
+            assert_eq!(
+                step(now, bound, mode, live),
+                wanted,
+                "{now:?} {live:?} to {bound}"
+            );
         }
     }
 
     #[test]
-    fn no_new_pods_before_the_old_ones_are_gone() {
+    fn nothing_moves_before_the_old_pods_are_gone() {
         let mut now = counts(20, 5, 5, 15);
         now.old_existing = 16;
         assert_eq!(
             step(now, 10, SURGE, limits(0, 5)),
             Step::OldRemain(Some(limits(0, 5)))
         );
+        assert_eq!(
+            step(now, 10, Mode::Replace { most: 2 }, limits(0, 5)),
+            Step::OldRemain(Some(limits(0, 5)))
+        );
         // a step that was written already is not taken back
         assert_eq!(
-            step(now, 10, SURGE, limits(5, 5)),
-            Step::Surge(limits(5, 5))
+            step(now, 10, Mode::Replace { most: 2 }, limits(0, 7)),
+            Step::Filling(Some(limits(0, 7)))
         );
     }
 
-    /// The promises of the module, on every state up to ten pods.
+    /// The promises of the module, on every state up to eight pods.
     #[test]
     fn no_step_leads_beyond_the_bound_the_surge_or_the_ready_pods() {
-        for replicas in 1..=10u32 {
+        for replicas in 1..=8u32 {
             for new in 0..=replicas {
-                for new_ready in 0..=new {
-                    for old in 0..=replicas + 2 {
-                        for bound in 1..=replicas {
-                            for most in 0..=3 {
-                                let now = counts(replicas, new, new_ready, old);
-                                let mode = if most == 0 {
-                                    Mode::Replace { most: 1 }
-                                } else {
-                                    Mode::Surge { most }
-                                };
-                                let Some(wanted) = step(now, bound, mode, limits(9, 9)).limits()
-                                else {
-                                    continue;
-                                };
-                                let case = format!("{now:?} to {bound} {mode:?}: {wanted:?}");
-                                assert!(wanted.surge + wanted.unavailable > 0, "{case}");
-                                let vacant = replicas.saturating_sub(old).max(wanted.unavailable);
-                                let reached = replicas.min(vacant + wanted.surge);
-                                let there = new.max(replicas.saturating_sub(old));
-                                assert!(reached <= bound.max(there), "{case}");
-                                if new <= vacant + most {
-                                    assert!(
-                                        wanted.surge <= most.max(new.saturating_sub(vacant)),
-                                        "{case}"
-                                    );
-                                }
-                                let ahead = u32::from(most == 0);
-                                assert!(
-                                    wanted.unavailable
-                                        <= (new_ready + ahead).max(replicas.saturating_sub(old)),
-                                    "{case}"
-                                );
-                            }
+                for (new_ready, old) in
+                    (0..=new).flat_map(|ready| (0..=replicas + 2).map(move |old| (ready, old)))
+                {
+                    for (bound, most) in
+                        (1..=replicas).flat_map(|bound| (0..=3).map(move |most| (bound, most)))
+                    {
+                        for unavailable in [0, 1, 3] {
+                            let now = counts(replicas, new, new_ready, old);
+                            let live = limits(1, unavailable);
+                            let mode = match most {
+                                0 => Mode::Replace { most: 1 },
+                                most => Mode::Surge { most },
+                            };
+                            let Some(wanted) = step(now, bound, mode, live).limits() else {
+                                continue;
+                            };
+                            let case = format!("{now:?} {live:?} to {bound} {mode:?}: {wanted:?}");
+                            let gone = replicas.saturating_sub(old).max(unavailable.min(replicas));
+                            let reached = replicas.min(gone.max(wanted.unavailable) + wanted.surge);
+                            assert!(wanted.surge + wanted.unavailable > 0, "{case}");
+                            assert!(reached <= bound.max(new).max(gone), "{case}");
+                            assert!(wanted.surge <= most.max(new.saturating_sub(gone)), "{case}");
+                            let ahead = u32::from(most == 0);
+                            assert!(
+                                wanted.unavailable <= (new_ready + ahead).max(gone),
+                                "{case}"
+                            );
                         }
                     }
                 }

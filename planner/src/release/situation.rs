@@ -138,10 +138,18 @@ impl<'a> Situation<'a> {
         let updated: u32 = of_version(&self.seen.replica_sets, version)
             .map(|set| set.existing)
             .sum();
-        (existing != self.view.existing || updated != self.view.updated).then(|| {
-            format!(
+        if existing != self.view.existing || updated != self.view.updated {
+            return Some(format!(
                 "the Deployment counts {} pods, {} of them of its template; its ReplicaSets count {existing} and {updated}",
                 self.view.existing, self.view.updated
+            ));
+        }
+        // more than it may want at rest: it has not scaled yet, or what is seen is from before it did
+        let wanted: u32 = self.seen.replica_sets.iter().map(|set| set.replicas).sum();
+        let most = self.view.replicas + self.limits()?.surge;
+        (wanted > most).then(|| {
+            format!(
+                "{wanted} pods are wanted and {most} allowed: the Deployment controller is not done"
             )
         })
     }
