@@ -195,7 +195,8 @@ fn share_of(pods: u32, replicas: u32, up: bool) -> Option<Share> {
     let percent = if up {
         hundredfold.div_ceil(replicas)
     } else {
-        hundredfold / replicas
+        // the smallest share that is rounded up to these pods: a larger one would grow into further new pods with the first pod of a scale-up
+        (hundredfold - 100) / replicas + 1
     };
     u32::try_from(percent).ok().map(Share::Percent)
 }

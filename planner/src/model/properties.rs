@@ -301,6 +301,7 @@ impl Case {
         if self.world.view().is_pinned() {
             let after = existing(&self.world);
             let most = self.peak();
+            let most = most.max(self.world.sets.replicas());
             assert!(after <= most.max(before), "{after} pods, {most} allowed");
         }
     }

@@ -559,10 +559,10 @@ impl World {
             changed |= self.ready_all();
             let sets = self.sets.clone();
             changed |= self.pass(&sets, false).1;
-            self.now += 200;
+            self.now += if still > 5 { 1000 } else { 200 };
             still = if changed { 0 } else { still + 1 };
             // longer than any deadline of the plans used here
-            if still > 400 {
+            if still > 50 {
                 return;
             }
         }

@@ -32,30 +32,25 @@ pub(super) fn decide(s: &Situation, mut draft: Draft) -> Decision {
         // follows what the user changes meanwhile
         draft.status.way_back = writes::way_back(&s.originals, &stable.template);
     }
-    let current = current(s, &mut draft, &batches);
-    let Some(current) = current else {
-        return finish(s, draft);
-    };
-    if let Some(why) = s.unsettled() {
-        draft.status.phase = phase_of(&mut draft);
-        draft.wait(WaitReason::GenerationNotObserved, why);
-        return draft.then_nothing();
-    }
     let live = s.limits().unwrap_or(Limits {
         surge: 0,
         unavailable: 0,
     });
-    let step = steps::step(s.counts, current.pods, s.mode(plan), live);
-    if matches!(step, Step::Complete(_)) && is_verified(s, &mut draft, plan, current) {
-        // the verdict and the next step in one pass: the verdict is stored first
-        let next = self::current(s, &mut draft, &batches);
-        let Some(next) = next else {
+    loop {
+        let Some(batch) = current(s, &mut draft, &batches) else {
             return finish(s, draft);
         };
-        let step = steps::step(s.counts, next.pods, s.mode(plan), live);
-        return act(s, draft, plan, next, step, live);
+        if let Some(why) = s.unsettled() {
+            draft.status.phase = phase_of(&mut draft);
+            draft.wait(WaitReason::GenerationNotObserved, why);
+            return draft.then_nothing();
+        }
+        let step = steps::step(s.counts, batch.pods, s.mode(plan), live);
+        // a verdict and the step after it go in one pass: the verdict is stored first
+        if !(matches!(step, Step::Complete(_)) && is_verified(s, &mut draft, plan, batch)) {
+            return act(s, draft, plan, batch, step, live);
+        }
     }
-    act(s, draft, plan, current, step, live)
 }
 
 /// Why nothing may move, although the release is on.
