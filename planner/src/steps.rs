@@ -467,13 +467,13 @@ mod tests {
                 limits(5, 10),
                 20,
                 quarter,
-                (Share::Percent(25), Share::Percent(50)),
+                (Share::Percent(21), Share::Percent(50)),
             ),
             (
                 limits(1, 0),
                 20,
                 quarter,
-                (Share::Percent(5), Share::Pods(0)),
+                (Share::Percent(1), Share::Pods(0)),
             ),
             (
                 limits(5, 10),
@@ -485,7 +485,7 @@ mod tests {
                 limits(1, 1),
                 3,
                 quarter,
-                (Share::Percent(25), Share::Percent(50)),
+                (Share::Percent(1), Share::Percent(50)),
             ),
             (
                 limits(0, 2),
