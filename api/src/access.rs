@@ -278,6 +278,13 @@ pub const ROLES: &[Role] = &[
         grants: &[
             grant(GROUP, KINDS, READ, "to see what is going on"),
             grant(
+                "apps",
+                &["deployments", "replicasets"],
+                READ,
+                "which version runs how often",
+            ),
+            grant("", &["pods", "namespaces"], READ, "why a pod is not well"),
+            grant(
                 GROUP,
                 &["releases"],
                 &["patch", "abort", "retry"],

@@ -4,11 +4,14 @@ use clap::{Parser, Subcommand};
 use sluice_runtime::args::KubeArgs;
 
 use crate::{
+    audit::Audit,
     check::Check,
     cluster::Connection,
     gate::Gates,
     installation::{install::Install, uninstall::Uninstall},
+    output::Output,
     release::Releases,
+    rules::{Digest, Explain, Rules},
 };
 
 /// A gate in front of every release: what goes in is checked, how it spreads is stepped, and what goes wrong is undone.
@@ -48,6 +51,10 @@ pub enum Command {
     Release(Releases),
     Install(Install),
     Uninstall(Uninstall),
-    /// The version of this program
-    Version,
+    Audit(Audit),
+    Rules(Rules),
+    Explain(Explain),
+    Digest(Digest),
+    /// The version of this program and of what it knows
+    Version(Output),
 }

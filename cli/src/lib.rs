@@ -5,6 +5,7 @@
 
 mod age;
 mod arguments;
+pub mod audit;
 pub mod check;
 pub mod cluster;
 pub mod console;
@@ -15,15 +16,19 @@ pub mod manifest;
 pub mod outcome;
 pub mod output;
 pub mod own;
+pub mod refusals;
 pub mod release;
+pub mod rules;
 pub mod workload;
 
 use std::process::ExitCode;
 
 use clap::Parser;
+use serde::Serialize;
 
 use arguments::{Arguments, Command};
 use outcome::Outcome;
+use output::Output;
 
 /// The program: parses the command line, runs the command, says what went wrong.
 #[must_use]
@@ -58,9 +63,36 @@ async fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
         Command::Release(releases) => release::run(releases, &connection).await,
         Command::Install(install) => installation::install::run(install, &connection).await,
         Command::Uninstall(uninstall) => installation::uninstall::run(uninstall, &connection).await,
-        Command::Version => {
-            console::print(&format!("sluice {}\n", env!("CARGO_PKG_VERSION")))?;
-            Ok(Outcome::Yes)
-        }
+        Command::Audit(audit) => audit::run(audit, &connection).await,
+        Command::Rules(arguments) => rules::list(&arguments),
+        Command::Explain(arguments) => rules::explain(&arguments),
+        Command::Digest(arguments) => rules::digest(&arguments),
+        Command::Version(output) => version(output),
     }
+}
+
+/// What this program is; `digest` lets a pipeline ask whether it judges by the set that it expects.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Version {
+    version: &'static str,
+    api_version: String,
+    default_policy_set: String,
+}
+
+fn version(output: Output) -> anyhow::Result<Outcome> {
+    let version = Version {
+        version: env!("CARGO_PKG_VERSION"),
+        api_version: format!("{}/{}", sluice_api::GROUP, sluice_api::VERSION),
+        default_policy_set: check::policies::load(&[]).set.digest().to_owned(),
+    };
+    let text = || {
+        let set = version.default_policy_set.get(..12).unwrap_or_default();
+        format!(
+            "sluice {} ({}, default policy set {set})\n",
+            version.version, version.api_version
+        )
+    };
+    console::print(&output.output.show(&version, text)?)?;
+    Ok(Outcome::Yes)
 }

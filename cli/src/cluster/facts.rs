@@ -1,8 +1,11 @@
-//! The facts of every namespace, read page by page.
+//! Objects of the cluster as they really stand there, read page by page.
 
 use k8s_openapi::api::core::v1::{LimitRange, Namespace, ResourceQuota};
-use kube::{Api, Client, Resource, api::ListParams};
-use serde::{Serialize, de::DeserializeOwned};
+use kube::{
+    Api, Client,
+    api::{DynamicObject, ListParams},
+    core::ApiResource,
+};
 use serde_json::{Value, json};
 
 use super::explained;
@@ -14,31 +17,34 @@ const PAGE: u32 = 500;
 /// # Errors
 /// When one of the lists cannot be read whole.
 pub async fn read(client: &Client) -> anyhow::Result<Vec<Value>> {
-    let mut facts = all::<Namespace>(Api::all(client.clone()), "v1", "Namespace").await?;
-    facts.extend(all::<ResourceQuota>(Api::all(client.clone()), "v1", "ResourceQuota").await?);
-    facts.extend(all::<LimitRange>(Api::all(client.clone()), "v1", "LimitRange").await?);
+    let mut facts = all(client, &ApiResource::erase::<Namespace>(&()), None).await?;
+    facts.extend(all(client, &ApiResource::erase::<ResourceQuota>(&()), None).await?);
+    facts.extend(all(client, &ApiResource::erase::<LimitRange>(&()), None).await?);
     Ok(facts)
 }
 
-/// Every object of a kind, with the `apiVersion` and `kind` that items of a list lack.
+/// Every object of a kind, of one namespace or of all, with the `apiVersion` and `kind` that items of a list lack.
 ///
 /// # Errors
 /// When the list cannot be read whole.
-pub async fn all<K>(api: Api<K>, api_version: &str, kind: &str) -> anyhow::Result<Vec<Value>>
-where
-    K: Resource + Clone + DeserializeOwned + Serialize + std::fmt::Debug,
-{
+pub async fn all(
+    client: &Client,
+    resource: &ApiResource,
+    namespace: Option<&str>,
+) -> anyhow::Result<Vec<Value>> {
+    let api: Api<DynamicObject> = match namespace {
+        Some(namespace) => Api::namespaced_with(client.clone(), namespace, resource),
+        None => Api::all_with(client.clone(), resource),
+    };
     let mut found = Vec::new();
     let mut parameters = ListParams::default().limit(PAGE);
     loop {
-        let page = explained(
-            api.list(&parameters).await,
-            &format!("objects of kind {kind} cannot be listed"),
-        )?;
+        let doing = format!("{} cannot be listed", resource.plural);
+        let page = explained(api.list(&parameters).await, &doing)?;
         for item in page.items {
             let mut value = serde_json::to_value(item)?;
-            value["apiVersion"] = json!(api_version);
-            value["kind"] = json!(kind);
+            value["apiVersion"] = json!(resource.api_version);
+            value["kind"] = json!(resource.kind);
             found.push(value);
         }
         match page.metadata.continue_.filter(|token| !token.is_empty()) {

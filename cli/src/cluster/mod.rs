@@ -3,7 +3,6 @@
 pub mod facts;
 pub mod heartbeat;
 
-use anyhow::Context;
 use kube::Client;
 use sluice_runtime::{args::KubeArgs, client, metrics::Metrics};
 
@@ -79,9 +78,12 @@ fn advice(error: &kube::Error) -> Option<&'static str> {
 ///
 /// # Errors
 /// Any other answer of the API.
-pub async fn get<K>(api: &kube::Api<K>, name: &str, doing: &str) -> anyhow::Result<Option<K>>
+pub async fn get<K>(api: &kube::Api<K>, name: &str, what: &str) -> anyhow::Result<Option<K>>
 where
     K: Clone + serde::de::DeserializeOwned + std::fmt::Debug,
 {
-    explained(api.get_opt(name).await, doing).with_context(|| format!("{name} cannot be read"))
+    explained(
+        api.get_opt(name).await,
+        &format!("{what} {name} cannot be read"),
+    )
 }

@@ -121,7 +121,7 @@ fn outcome(answers: &[Answer]) -> Outcome {
 
 async fn one(client: &Client, namespace: &str, name: &str) -> anyhow::Result<Gate> {
     let api: Api<Gate> = Api::namespaced(client.clone(), namespace);
-    match cluster::get(&api, name, "gates cannot be read").await? {
+    match cluster::get(&api, name, "gate").await? {
         Some(gate) => Ok(gate),
         None => bail!("no gate {name} in namespace {namespace}; `sluice gate list -A` shows all"),
     }
@@ -146,21 +146,21 @@ async fn guarding(
         WorkloadKind::Deployment => cluster::get(
             &Api::<Deployment>::namespaced(client.clone(), namespace),
             name,
-            "the workload cannot be read",
+            kind.as_str(),
         )
         .await?
         .map(|found| found.labels().clone()),
         WorkloadKind::StatefulSet => cluster::get(
             &Api::<StatefulSet>::namespaced(client.clone(), namespace),
             name,
-            "the workload cannot be read",
+            kind.as_str(),
         )
         .await?
         .map(|found| found.labels().clone()),
         WorkloadKind::DaemonSet => cluster::get(
             &Api::<DaemonSet>::namespaced(client.clone(), namespace),
             name,
-            "the workload cannot be read",
+            kind.as_str(),
         )
         .await?
         .map(|found| found.labels().clone()),

@@ -213,9 +213,8 @@ async fn wait_for_pods(client: &Client, name: &str) -> anyhow::Result<()> {
 /// Restores every Deployment that carries something of Sluice's. What could not be restored.
 async fn restore_all(client: &Client, releases: &[Release]) -> anyhow::Result<Vec<String>> {
     let mut left = Vec::new();
-    for deployment in
-        facts::all::<Deployment>(Api::all(client.clone()), "apps/v1", "Deployment").await?
-    {
+    let resource = ApiResource::erase::<Deployment>(&());
+    for deployment in facts::all(client, &resource, None).await? {
         let name = deployment["metadata"]["name"].as_str().unwrap_or_default();
         let namespace = deployment["metadata"]["namespace"]
             .as_str()

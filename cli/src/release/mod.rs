@@ -271,26 +271,15 @@ async fn get(
     let mut release = release.clone();
     release.metadata.managed_fields = None;
     let text = match format {
-        Format::Text => drawn(client, namespace, &found, &release).await?,
+        Format::Text => drawn(client, namespace, &release).await?,
         Format::Json | Format::Yaml => format.show(&release, String::new)?,
     };
     console::print(&text)?;
     Ok(Outcome::Yes)
 }
 
-async fn drawn(
-    client: &Client,
-    namespace: &str,
-    found: &read::Found,
-    release: &Release,
-) -> anyhow::Result<String> {
-    let uid = found
-        .deployment()
-        .and_then(|live| live["metadata"]["uid"].as_str());
-    let pods = match uid {
-        Some(uid) => read::pods(client, namespace, uid).await?,
-        None => None,
-    };
+async fn drawn(client: &Client, namespace: &str, release: &Release) -> anyhow::Result<String> {
+    let pods = read::pods(client, namespace, &release.spec.workload.uid).await?;
     let pods = pods
         .as_ref()
         .map(|(sets, pods)| (sets.as_slice(), pods.as_slice()));
@@ -311,7 +300,7 @@ async fn watch(client: &Client, namespace: &str, named: &Named) -> anyhow::Resul
         let found = read::find(client, namespace, named).await?;
         let progress = found.progress();
         let text = match found.current() {
-            Some(release) => drawn(client, namespace, &found, release).await?,
+            Some(release) => drawn(client, namespace, release).await?,
             None => format!("{}\n", progress.now),
         };
         let time = console::Style::of_stdout().paint(

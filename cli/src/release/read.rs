@@ -24,12 +24,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub enum Found {
     /// A Release by its name.
-    Release {
-        /// The Release.
-        release: Box<Release>,
-        /// Its live Deployment, when that is still there.
-        deployment: Option<Value>,
-    },
+    Release(Box<Release>),
     /// A workload.
     Workload {
         /// The live Deployment.
@@ -45,7 +40,7 @@ impl Found {
     /// How far it is.
     pub fn progress(&self) -> progress::Progress {
         match self {
-            Self::Release { release, .. } => progress::of_release(release),
+            Self::Release(release) => progress::of_release(release),
             Self::Workload {
                 deployment,
                 releases,
@@ -61,19 +56,11 @@ impl Found {
     /// The Release that the progress speaks of, else the youngest there is.
     pub fn current(&self) -> Option<&Release> {
         match self {
-            Self::Release { release, .. } => Some(release),
+            Self::Release(release) => Some(release),
             Self::Workload { releases, .. } => match self.progress().release {
                 Some(name) => releases.iter().find(|release| release.name_any() == name),
                 None => progress::youngest(releases),
             },
-        }
-    }
-
-    /// The live Deployment.
-    pub fn deployment(&self) -> Option<&Value> {
-        match self {
-            Self::Release { deployment, .. } => deployment.as_ref(),
-            Self::Workload { deployment, .. } => Some(deployment),
         }
     }
 }
@@ -86,20 +73,12 @@ pub async fn find(client: &Client, namespace: &str, named: &Named) -> anyhow::Re
     let releases: Api<Release> = Api::namespaced(client.clone(), namespace);
     match named {
         Named::Object(name) => {
-            let Some(release) = cluster::get(&releases, name, "releases cannot be read").await?
-            else {
+            let Some(release) = cluster::get(&releases, name, "release").await? else {
                 bail!(
                     "no release {name} in namespace {namespace}; `sluice release list` shows all, and deployment/NAME names the current one of a workload"
                 );
             };
-            let deployment = live(client, namespace, &release.spec.workload.name).await?;
-            let deployment = deployment.filter(|live| {
-                live["metadata"]["uid"].as_str() == Some(&release.spec.workload.uid)
-            });
-            Ok(Found::Release {
-                release: Box::new(release),
-                deployment,
-            })
+            Ok(Found::Release(Box::new(release)))
         }
         Named::Workload {
             kind: WorkloadKind::Deployment,
@@ -138,7 +117,7 @@ pub async fn find(client: &Client, namespace: &str, named: &Named) -> anyhow::Re
 async fn live(client: &Client, namespace: &str, name: &str) -> anyhow::Result<Option<Value>> {
     let resource = ApiResource::erase::<Deployment>(&());
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
-    let found = cluster::get(&api, name, "deployments cannot be read").await?;
+    let found = cluster::get(&api, name, "deployment").await?;
     Ok(found.map(serde_json::to_value).transpose()?)
 }
 

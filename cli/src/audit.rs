@@ -1,0 +1,399 @@
+//! `sluice audit`: what `enforce` would refuse of what is in the cluster now, so that nobody is surprised by turning it on.
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+use k8s_openapi::api::{
+    apps::v1::{DaemonSet, Deployment, StatefulSet},
+    batch::v1::{CronJob, Job},
+    core::v1::{LimitRange, Namespace, ResourceQuota},
+};
+use kube::{Client, core::ApiResource};
+use serde::Serialize;
+use serde_json::{Value, json};
+use sluice_api::{Action, Certainty, Finding, Mode, Policy, SYSTEM_NAMESPACE, finding, label};
+use sluice_policies::{NotJudged, Operation, PolicySet, PolicySource, Subject};
+
+use crate::{
+    check::{
+        facts::{Known, Reach},
+        policies,
+    },
+    cluster::{Connection, explained, facts},
+    console::{self, Style, Tone, one_line},
+    outcome::Outcome,
+    output::Output,
+};
+
+/// What `enforce` would refuse of what is in the cluster now (0 nothing, 1 something); of every namespace unless one is named.
+#[derive(Args, Debug)]
+pub struct Audit {
+    /// Policy files or folders instead of the policies of the cluster
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    policies: Vec<String>,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// The whole answer. The JSON form is stable: fields may be added, never renamed.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report {
+    policy_set: String,
+    namespaces: Vec<OfNamespace>,
+    objects: Vec<Audited>,
+    problems: Vec<String>,
+}
+
+/// One namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OfNamespace {
+    name: String,
+    mode: Mode,
+    judged: usize,
+    refused: usize,
+    warned: usize,
+    unknown: usize,
+    /// Objects that are never judged: made by a controller, or being deleted.
+    not_governed: usize,
+}
+
+/// One object with findings.
+#[derive(Clone, Debug, Serialize)]
+struct Audited {
+    namespace: String,
+    kind: String,
+    name: String,
+    findings: Vec<Finding>,
+    /// What an `enforce` namespace would answer if it were applied anew; absent when it would go in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refusal: Option<String>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When something of the cluster cannot be read: half an audit is none.
+pub async fn run(audit: Audit, connection: &Connection) -> anyhow::Result<Outcome> {
+    let client = connection.client().await?;
+    let only = connection.namespace.as_deref();
+    let (set, problems) = if audit.policies.is_empty() {
+        of_cluster(&client).await?
+    } else {
+        let loaded = policies::load(&audit.policies);
+        (
+            loaded.set,
+            loaded.problems.iter().map(ToString::to_string).collect(),
+        )
+    };
+    let namespaces = match only {
+        Some(name) => one_namespace(&client, name).await?,
+        None => facts::all(&client, &ApiResource::erase::<Namespace>(&()), None).await?,
+    };
+    let mut known = Known::default();
+    let mut stated = namespaces.clone();
+    stated.extend(facts::all(&client, &ApiResource::erase::<ResourceQuota>(&()), only).await?);
+    stated.extend(facts::all(&client, &ApiResource::erase::<LimitRange>(&()), only).await?);
+    known.learn(stated, Reach::Cluster, "default");
+
+    let mut objects = Vec::new();
+    for resource in [
+        ApiResource::erase::<Deployment>(&()),
+        ApiResource::erase::<StatefulSet>(&()),
+        ApiResource::erase::<DaemonSet>(&()),
+        ApiResource::erase::<CronJob>(&()),
+        ApiResource::erase::<Job>(&()),
+    ] {
+        objects.extend(facts::all(&client, &resource, only).await?);
+    }
+    let report = judge(&set, &known, &namespaces, &objects, problems);
+    let style = Style::of_stdout();
+    console::print(&audit.output.output.show(&report, || text(&report, style))?)?;
+    let refused = report
+        .namespaces
+        .iter()
+        .any(|namespace| namespace.refused > 0);
+    Ok(match (report.problems.is_empty(), refused) {
+        (false, _) => Outcome::CannotTell,
+        (true, true) => Outcome::No,
+        (true, false) => Outcome::Yes,
+    })
+}
+
+async fn one_namespace(client: &Client, name: &str) -> anyhow::Result<Vec<Value>> {
+    let api: kube::Api<Namespace> = kube::Api::all(client.clone());
+    let found = explained(
+        api.get(name).await,
+        &format!("namespace {name} cannot be read"),
+    )?;
+    let mut found = serde_json::to_value(found)?;
+    found["apiVersion"] = json!("v1");
+    found["kind"] = json!("Namespace");
+    Ok(vec![found])
+}
+
+/// The policies in force, and why others are not.
+async fn of_cluster(client: &Client) -> anyhow::Result<(PolicySet, Vec<String>)> {
+    let (mut problems, mut policies) = (Vec::new(), Vec::new());
+    for object in facts::all(client, &ApiResource::erase::<Policy>(&()), None).await? {
+        let text = |pointer: &str| {
+            object
+                .pointer(pointer)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let (namespace, name) = (text("/metadata/namespace"), text("/metadata/name"));
+        match serde_json::from_value::<Policy>(object) {
+            Ok(policy) => policies.push((namespace, name, policy.spec)),
+            Err(error) => {
+                problems.push(format!("policy {namespace}/{name} cannot be read: {error}"))
+            }
+        }
+    }
+    let (set, left_out) =
+        PolicySet::compile(policies.iter().map(|(namespace, name, spec)| PolicySource {
+            namespace,
+            name,
+            spec,
+            cluster_wide: namespace == SYSTEM_NAMESPACE,
+        }));
+    problems.extend(left_out.iter().map(ToString::to_string));
+    if policies.is_empty() {
+        problems.push("there is no policy in the cluster: nothing can be found (`sluice install` applies the shipped ones)".to_owned());
+    }
+    Ok((set, problems))
+}
+
+/// Pure: the report on objects of namespaces.
+fn judge(
+    set: &PolicySet,
+    known: &Known,
+    namespaces: &[Value],
+    objects: &[Value],
+    problems: Vec<String>,
+) -> Report {
+    let mut rows: BTreeMap<String, OfNamespace> = namespaces
+        .iter()
+        .map(|namespace| {
+            let name = namespace["metadata"]["name"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned();
+            let mode = Mode::of_label(namespace["metadata"]["labels"][label::MODE].as_str());
+            (
+                name.clone(),
+                OfNamespace {
+                    name,
+                    mode,
+                    ..OfNamespace::default()
+                },
+            )
+        })
+        .collect();
+    let mut audited = Vec::new();
+    for object in objects {
+        let text = |pointer: &str| {
+            object
+                .pointer(pointer)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let (namespace, kind, name) = (
+            text("/metadata/namespace"),
+            text("/kind"),
+            text("/metadata/name"),
+        );
+        let row = rows
+            .entry(namespace.clone())
+            .or_insert_with(|| OfNamespace {
+                name: namespace.clone(),
+                ..OfNamespace::default()
+            });
+        if row.mode == Mode::Off {
+            continue;
+        }
+        let judgement = set.judge(
+            &Subject {
+                operation: Operation::Create,
+                namespace: &namespace,
+                object,
+                old: None,
+                dry_run: false,
+            },
+            &known.of(&namespace),
+        );
+        match judgement.not_judged {
+            Some(NotJudged::OwnedByController { .. } | NotJudged::BeingDeleted) => {
+                row.not_governed += 1
+            }
+            Some(_) => {}
+            None => row.judged += 1,
+        }
+        let of = |wanted: Action| {
+            judgement
+                .findings
+                .iter()
+                .filter(|finding| finding.action == wanted && finding.certainty == Certainty::Sure)
+                .collect::<Vec<_>>()
+        };
+        let denying = of(Action::Deny);
+        row.refused += usize::from(!denying.is_empty());
+        row.warned += usize::from(!of(Action::Warn).is_empty());
+        row.unknown += usize::from(
+            judgement
+                .findings
+                .iter()
+                .any(|finding| finding.certainty == Certainty::Unknown),
+        );
+        let title = format!("{}/{name} in namespace {namespace}", kind.to_lowercase());
+        let refusal =
+            (!denying.is_empty()).then(|| finding::refusal(&title, &denying, set.digest()));
+        if !judgement.findings.is_empty() {
+            audited.push(Audited {
+                namespace,
+                kind,
+                name,
+                refusal,
+                findings: judgement.findings,
+            });
+        }
+    }
+    audited.sort_by(|a, b| (&a.namespace, &a.kind, &a.name).cmp(&(&b.namespace, &b.kind, &b.name)));
+    Report {
+        policy_set: set.digest().to_owned(),
+        namespaces: rows.into_values().collect(),
+        objects: audited,
+        problems,
+    }
+}
+
+fn text(report: &Report, style: Style) -> String {
+    let mut text = String::new();
+    for problem in &report.problems {
+        text.push_str(&format!("{}\n", style.paint(Tone::Bad, &one_line(problem))));
+    }
+    for object in &report.objects {
+        for finding in &object.findings {
+            let (word, tone) = match (finding.certainty, finding.action) {
+                (Certainty::Unknown, _) => ("unknown", Tone::Doubtful),
+                (Certainty::Sure, Action::Deny) => ("deny", Tone::Bad),
+                (Certainty::Sure, Action::Warn) => ("warn", Tone::Doubtful),
+                (Certainty::Sure, Action::Audit) => ("audit", Tone::Quiet),
+            };
+            let title = format!(
+                "{} {}/{}",
+                object.namespace,
+                object.kind.to_lowercase(),
+                object.name
+            );
+            text.push_str(&format!(
+                "{}: {}: {}\n",
+                style.paint(Tone::Strong, &title),
+                style.paint(tone, word),
+                one_line(&finding.line())
+            ));
+        }
+    }
+    let rows: Vec<Vec<String>> = report
+        .namespaces
+        .iter()
+        .filter(|row| row.judged + row.not_governed > 0 || row.mode != Mode::Audit)
+        .map(|row| {
+            let numbers = [
+                row.judged,
+                row.refused,
+                row.warned,
+                row.unknown,
+                row.not_governed,
+            ]
+            .map(|number| number.to_string());
+            [
+                vec![row.name.clone(), row.mode.to_string()],
+                numbers.to_vec(),
+            ]
+            .concat()
+        })
+        .collect();
+    text.push_str(&console::table(
+        &[
+            "NAMESPACE",
+            "MODE",
+            "JUDGED",
+            "REFUSED",
+            "WARNED",
+            "CANNOT TELL",
+            "NOT GOVERNED",
+        ],
+        &rows,
+    ));
+    let refused: usize = report.namespaces.iter().map(|row| row.refused).sum();
+    let short = report.policy_set.get(..12).unwrap_or(&report.policy_set);
+    text.push_str(&if refused == 0 {
+        format!("{}nothing that is there would be refused in mode enforce (policy set {short})\n", style.icon("✔", Tone::Good))
+    } else {
+        format!(
+            "{}{refused} of these would be refused if they were applied anew in mode enforce; what is there keeps running and may still be edited (policy set {short})\n",
+            style.icon("✖", Tone::Bad)
+        )
+    });
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_by_namespace_what_would_be_refused() {
+        let set = policies::load(&[]).set;
+        let namespaces = [
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}),
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system", "labels": {"sluice.dev/mode": "off"}}}),
+        ];
+        let mut known = Known::default();
+        known.learn(namespaces.clone(), Reach::Cluster, "default");
+        let job = |namespace: &str, owned: bool| {
+            let mut job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "a", "namespace": namespace},
+                "spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "a", "image": "a"}]}}}});
+            if owned {
+                job["metadata"]["ownerReferences"] =
+                    json!([{"kind": "CronJob", "name": "c", "controller": true}]);
+            }
+            job
+        };
+        let report = judge(
+            &set,
+            &known,
+            &namespaces,
+            &[
+                job("shop", false),
+                job("shop", true),
+                job("kube-system", false),
+            ],
+            Vec::new(),
+        );
+        let shop = report
+            .namespaces
+            .iter()
+            .find(|row| row.name == "shop")
+            .unwrap();
+        assert_eq!((shop.judged, shop.refused, shop.not_governed), (1, 1, 1));
+        assert_eq!(report.objects.len(), 1);
+        assert!(
+            report.objects[0]
+                .refusal
+                .as_ref()
+                .unwrap()
+                .starts_with("job/a in namespace shop: ")
+        );
+        let text = text(&report, Style { terminal: false });
+        assert!(
+            text.contains("shop job/a: deny: SLU1006 job-without-deadline"),
+            "{text}"
+        );
+        assert!(text.contains("1 of these would be refused"), "{text}");
+    }
+}

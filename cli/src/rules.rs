@@ -1,0 +1,156 @@
+//! `sluice rules`, `sluice explain` and `sluice digest`: what the built-in rules are, why they exist, and which set judges.
+
+use anyhow::bail;
+use clap::Args;
+use serde::Serialize;
+use sluice_policies::{Rule, rule_by_code, rule_by_name, rules};
+
+use crate::{
+    check::policies,
+    console,
+    outcome::Outcome,
+    output::{Format, Output},
+    refusals,
+};
+
+/// The built-in rules.
+#[derive(Args, Debug)]
+pub struct Rules {
+    #[command(flatten)]
+    output: Output,
+}
+
+/// Why a rule or a refusal exists, and a manifest that passes.
+#[derive(Args, Debug)]
+pub struct Explain {
+    /// A code such as SLU1001, or a name such as cronjob-without-deadline
+    code: String,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// The digest of a policy set: the one that verdicts name.
+#[derive(Args, Debug)]
+pub struct Digest {
+    /// Policy files or folders; without any, the default set that ships with Sluice
+    policies: Vec<String>,
+}
+
+/// A rule for programs.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Row {
+    code: &'static str,
+    name: &'static str,
+    category: &'static str,
+    title: &'static str,
+    default_action: &'static str,
+    kinds: Vec<&'static str>,
+    parameters: Vec<ParameterRow>,
+    facts: Vec<&'static str>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct ParameterRow {
+    name: &'static str,
+    default: String,
+    passes: String,
+}
+
+fn row(rule: &dyn Rule) -> Row {
+    Row {
+        code: rule.code(),
+        name: rule.name(),
+        category: rule.category().as_str(),
+        title: rule.title(),
+        default_action: rule.severity().as_str(),
+        kinds: rule.kinds().iter().map(|kind| kind.as_str()).collect(),
+        parameters: rule
+            .parameters()
+            .iter()
+            .map(|parameter| ParameterRow {
+                name: parameter.name(),
+                default: parameter.default().to_string(),
+                passes: parameter.passes(),
+            })
+            .collect(),
+        facts: rule.facts().iter().map(|fact| fact.as_str()).collect(),
+    }
+}
+
+/// Lists the rules.
+///
+/// # Errors
+/// When the output cannot be written.
+pub fn list(arguments: &Rules) -> anyhow::Result<Outcome> {
+    let rows: Vec<Row> = rules().iter().map(|rule| row(*rule)).collect();
+    let text = || {
+        let cells: Vec<Vec<String>> = rows
+            .iter()
+            .map(|row| {
+                vec![
+                    row.code.to_owned(),
+                    row.name.to_owned(),
+                    row.default_action.to_owned(),
+                    row.kinds.join(","),
+                    row.title.to_owned(),
+                ]
+            })
+            .collect();
+        let mut text = console::table(&["CODE", "NAME", "DEFAULT", "KINDS", "FINDS"], &cells);
+        text.push_str(
+            "`sluice explain CODE` tells why a rule exists and shows a manifest that passes.\n",
+        );
+        text
+    };
+    console::print(&arguments.output.output.show(&rows, text)?)?;
+    Ok(Outcome::Yes)
+}
+
+/// Explains one rule or refusal.
+///
+/// # Errors
+/// When nothing has this code or name.
+pub fn explain(arguments: &Explain) -> anyhow::Result<Outcome> {
+    let wanted = arguments.code.trim();
+    let code = wanted.to_uppercase();
+    let format = arguments.output.output;
+    if let Some(rule) = rule_by_code(&code).or_else(|| rule_by_name(&wanted.to_lowercase())) {
+        let text = match format {
+            Format::Text => ended(rule.document()),
+            Format::Json | Format::Yaml => format.show(&row(rule), String::new)?,
+        };
+        console::print(&text)?;
+        return Ok(Outcome::Yes);
+    }
+    if let Some(refusal) = refusals::all()
+        .into_iter()
+        .find(|refusal| refusal.code == code || refusal.name == wanted)
+    {
+        console::print(&format.show(&refusal, || refusal.markdown())?)?;
+        return Ok(Outcome::Yes);
+    }
+    bail!(
+        "nothing is called {wanted}; `sluice rules` lists the rules, SLU0001 to SLU0007 are refusals of releases"
+    );
+}
+
+fn ended(text: &str) -> String {
+    format!("{}\n", text.trim_end())
+}
+
+/// Prints the digest of a policy set.
+///
+/// # Errors
+/// When the output cannot be written.
+pub fn digest(arguments: &Digest) -> anyhow::Result<Outcome> {
+    let loaded = policies::load(&arguments.policies);
+    for problem in &loaded.problems {
+        eprintln!("error: {problem}");
+    }
+    if !loaded.problems.is_empty() {
+        return Ok(Outcome::CannotTell);
+    }
+    console::print(&format!("{}\n", loaded.set.digest()))?;
+    Ok(Outcome::Yes)
+}
