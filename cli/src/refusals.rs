@@ -27,6 +27,21 @@ impl Refusal {
     }
 }
 
+/// The page about all of them.
+#[must_use]
+pub fn page() -> String {
+    let mut text = String::from(
+        "# Refusals of releases\n\nGenerated from code (`cli/src/refusals.rs`); `sluice explain CODE` prints the same. Findings of rules are in [rules.md](rules.md).\n",
+    );
+    for refusal in all() {
+        text.push_str(&format!(
+            "\n## {} {}\n{}\n\n{}\n",
+            refusal.code, refusal.name, refusal.means, refusal.way_out
+        ));
+    }
+    text
+}
+
 /// Every refusal, in the order of the codes.
 #[must_use]
 pub fn all() -> Vec<Refusal> {

@@ -75,7 +75,14 @@ pub fn render(verdict: &Verdict, style: Style) -> String {
     let mut parts = vec![format!("{} judged", count(summary.judged, "object"))];
     for (number, words) in [
         (summary.refused, "would be refused"),
-        (summary.deny, "findings deny"),
+        (
+            summary.deny,
+            if summary.deny == 1 {
+                "finding denies"
+            } else {
+                "findings deny"
+            },
+        ),
         (summary.warn, "warn"),
         (summary.unknown, "cannot be told"),
         (summary.audit, "only counted"),

@@ -76,6 +76,7 @@ pub fn files() -> Result<Vec<File>, GenerateError> {
             sluice_api::admission_table::markdown(),
         ),
         ("docs/rules.md", sluice_policies::catalogue_markdown()),
+        ("docs/refusals.md", crate::refusals::page()),
         (
             "docs/configuration.md",
             sluice_runtime::config::reference_markdown(),

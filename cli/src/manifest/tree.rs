@@ -58,7 +58,7 @@ impl Node {
         let options = serde_saphyr::options! {
             legacy_octal_numbers: true,
             with_snippet: false,
-            budget: serde_saphyr::budget! { max_depth: 100, max_nodes: 1_000_000, max_events: 4_000_000 },
+            budget: serde_saphyr::budget! { max_depth: 100, max_nodes: 500_000, max_events: 2_000_000 },
         };
         let shifted = |mut position: Position| {
             position.line += lines_before;

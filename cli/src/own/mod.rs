@@ -7,7 +7,7 @@ pub mod schema;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use sluice_api::{GROUP, GateSpec, PolicySpec, ProbeSpec, RolloutPlanSpec, VERSION};
+use sluice_api::{GROUP, Gate, Policy, Probe, RolloutPlan, VERSION};
 use sluice_policies::PolicySet;
 use sluice_probes::validate::TargetRules;
 
@@ -46,30 +46,35 @@ pub fn problems(object: &Object, targets: &TargetRules) -> Vec<Problem> {
             .map(|problem| object.problem(&problem.path, problem.message))
             .collect();
     }
-    let spec = &object.value["spec"];
-    let found: Result<Vec<(String, String)>, String> = match object.kind() {
-        "Probe" => read::<ProbeSpec>(spec).map(|spec| {
-            texts(sluice_probes::validate::validate(&spec, targets), |p| {
-                &p.path
+    let value = &object.value;
+    let found: Result<Vec<(String, String)>, (String, String)> = match object.kind() {
+        "Probe" => read::<Probe>(value).map(|probe| {
+            texts(
+                sluice_probes::validate::validate(&probe.spec, targets),
+                |problem| &problem.path,
+            )
+        }),
+        "Gate" => read::<Gate>(value).map(|gate| {
+            texts(sluice_planner::gate::validate_gate(&gate.spec), |problem| {
+                &problem.path
             })
         }),
-        "Gate" => read::<GateSpec>(spec)
-            .map(|spec| texts(sluice_planner::gate::validate_gate(&spec), |p| &p.path)),
-        "RolloutPlan" => read::<RolloutPlanSpec>(spec)
-            .map(|spec| texts(sluice_planner::batches::validate_plan(&spec), |p| &p.path)),
-        "Policy" => {
-            read::<PolicySpec>(spec).map(|spec| texts(PolicySet::check(&spec), |p| &p.path))
-        }
+        "RolloutPlan" => read::<RolloutPlan>(value).map(|plan| {
+            texts(
+                sluice_planner::batches::validate_plan(&plan.spec),
+                |problem| &problem.path,
+            )
+        }),
+        "Policy" => read::<Policy>(value)
+            .map(|policy| texts(PolicySet::check(&policy.spec), |problem| &problem.path)),
         // Releases are records: nobody writes them by hand, and their schema says all there is to say
         _ => Ok(Vec::new()),
     };
-    match found {
-        Ok(found) => found
-            .into_iter()
-            .map(|(path, text)| object.problem(&path, text))
-            .collect(),
-        Err(text) => vec![object.problem("spec", format!("spec: {text}"))],
-    }
+    let found = found.unwrap_or_else(|problem| vec![problem]);
+    found
+        .into_iter()
+        .map(|(path, text)| object.problem(&path, text))
+        .collect()
 }
 
 fn texts<P: std::fmt::Display>(
@@ -82,6 +87,15 @@ fn texts<P: std::fmt::Display>(
         .collect()
 }
 
-fn read<T: DeserializeOwned>(spec: &Value) -> Result<T, String> {
-    T::deserialize(spec).map_err(|error| error.to_string())
+/// Reads an object; one that cannot be read has that as its one problem, in the words of the webhook.
+fn read<T: DeserializeOwned>(object: &Value) -> Result<T, (String, String)> {
+    serde_path_to_error::deserialize(object).map_err(|error| {
+        let path = error.path().to_string();
+        let path = if path == "." { "-".to_owned() } else { path };
+        let text = format!(
+            "{path}: {}; passes: what `kubectl explain` says of the field",
+            error.inner()
+        );
+        (path, text)
+    })
 }
