@@ -47,7 +47,7 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
             &["deleted"],
         )
         .await?;
-    ready(stage, 20).await?;
+    ready(stage, 21).await?;
     stage
         .kubectl(
             "-n shop scale deployment/checkout --replicas=22",
@@ -55,7 +55,7 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
             &["scaled"],
         )
         .await?;
-    ready(stage, 22).await?;
+    ready(stage, 23).await?;
     stage
         .kubectl(
             "-n shop scale deployment/checkout --replicas=20",
