@@ -24,6 +24,18 @@ pub const NAMESPACE: &str = "sluice-system";
 /// How long a program may take until it is ready.
 const READY: Duration = Duration::from_secs(30);
 
+/// How Sluice is put on a plane.
+#[derive(Clone, Debug, Default)]
+pub struct InstallOptions {
+    /// The Prometheus that probes know as `main`.
+    pub prometheus: Option<String>,
+    /// Where the controller reaches the API server, when not directly.
+    pub controller_server: Option<String>,
+}
+
+/// How long a dead leader is waited for: the shortest time the programs take.
+const LEASE: &str = "2s";
+
 /// Sluice's three programs on a plane. Everything started ends on drop.
 #[derive(Debug)]
 pub struct Installation {
@@ -40,11 +52,25 @@ impl Installation {
     /// # Errors
     /// With the command's own words, or the end of a program's log.
     pub async fn install(plane: &Plane, prometheus: Option<&str>) -> anyhow::Result<Self> {
+        let options = InstallOptions {
+            prometheus: prometheus.map(str::to_owned),
+            ..InstallOptions::default()
+        };
+        Self::install_with(plane, &options).await
+    }
+
+    /// As [`Installation::install`], with options.
+    ///
+    /// # Errors
+    /// With the command's own words, or the end of a program's log.
+    pub async fn install_with(plane: &Plane, options: &InstallOptions) -> anyhow::Result<Self> {
         let programs = own_programs()?;
         let [webhook_port, webhook_admin, controller_admin] =
             [free_port()?, free_port()?, free_port()?];
         let config = plane.folder().join("sluice.yaml");
-        let sources = prometheus
+        let sources = options
+            .prometheus
+            .as_ref()
             .map(|url| format!("prometheus:\n  main: {{url: \"{url}\"}}\n"))
             .unwrap_or_default();
         let text = format!(
@@ -66,7 +92,14 @@ impl Installation {
             ("sluice-webhook", "sluice-webhook", webhook_admin),
             ("sluice-controller", "sluice-controller", controller_admin),
         ] {
-            let kubeconfig = plane.service_account_kubeconfig(NAMESPACE, account).await?;
+            let kubeconfig = match &options.controller_server {
+                Some(server) if name == "sluice-controller" => {
+                    plane
+                        .service_account_kubeconfig_at(NAMESPACE, account, server)
+                        .await?
+                }
+                _ => plane.service_account_kubeconfig(NAMESPACE, account).await?,
+            };
             let mut launch = Launch::new(name, &programs.join(name), &plane.log(name))
                 .args([
                     "--kubeconfig",
@@ -80,9 +113,11 @@ impl Installation {
                     "--log-format",
                     "text",
                 ]);
-            if name == "sluice-webhook" {
-                launch = launch.args(["--listen", &format!("127.0.0.1:{webhook_port}")]);
-            }
+            launch = if name == "sluice-webhook" {
+                launch.args(["--listen", &format!("127.0.0.1:{webhook_port}")])
+            } else {
+                launch.args(["--lease-duration", LEASE])
+            };
             launches.push(launch);
         }
         let launches: [Launch; 2] = launches

@@ -37,4 +37,4 @@ pub use node::behaviour::Behaviour;
 pub use node::world::{Kill, Selector, World};
 pub use plane::users::User;
 pub use plane::{Component, Plane, PlaneOptions};
-pub use shared::{in_namespace, shared_plane};
+pub use shared::{Installed, in_namespace, installed_plane, shared_plane};

@@ -7,7 +7,37 @@
 use anyhow::Context;
 use tokio::sync::OnceCell;
 
-use crate::plane::{Plane, PlaneOptions};
+use crate::{
+    installation::Installation,
+    plane::{Plane, PlaneOptions},
+};
+
+/// A plane with Sluice on it.
+#[derive(Debug)]
+pub struct Installed {
+    /// The plane.
+    pub plane: Plane,
+    /// Sluice's programs on it.
+    pub sluice: Installation,
+}
+
+/// A second plane, with Sluice installed, shared by all tests that leave Sluice's programs alone.
+///
+/// # Errors
+/// As [`Plane::start`] and [`Installation::install`].
+pub async fn installed_plane() -> anyhow::Result<&'static Installed> {
+    static INSTALLED: OnceCell<Installed> = OnceCell::const_new();
+    INSTALLED
+        .get_or_try_init(|| async {
+            let plane = Plane::start(PlaneOptions::default()).await?;
+            let sluice = Installation::install(&plane, None)
+                .await
+                .inspect_err(|_| plane.keep())?;
+            Ok::<_, anyhow::Error>(Installed { plane, sluice })
+        })
+        .await
+        .context("no shared plane with Sluice")
+}
 
 /// The plane shared by all tests of this process, started by whoever asks first.
 ///

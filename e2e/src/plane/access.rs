@@ -50,6 +50,21 @@ impl Plane {
         namespace: &str,
         name: &str,
     ) -> anyhow::Result<PathBuf> {
+        let server = format!("https://{}", self.server());
+        self.service_account_kubeconfig_at(namespace, name, &server)
+            .await
+    }
+
+    /// As [`Plane::service_account_kubeconfig`], for an API server reached at another address.
+    ///
+    /// # Errors
+    /// When the ServiceAccount does not exist or the token is refused.
+    pub async fn service_account_kubeconfig_at(
+        &self,
+        namespace: &str,
+        name: &str,
+        server: &str,
+    ) -> anyhow::Result<PathBuf> {
         let accounts: Api<ServiceAccount> =
             Api::namespaced(self.client(User::Admin).await?, namespace);
         let spec = TokenRequestSpec {
@@ -70,10 +85,9 @@ impl Plane {
             .folder()
             .join("kubeconfig")
             .join(format!("serviceaccount-{user}"));
-        let server = format!("https://{}", self.server());
         let config = self
             .pki
-            .kubeconfig_with(&user, &json!({"token": token}), &server);
+            .kubeconfig_with(&user, &json!({"token": token}), server);
         pki::write(&path, &config.to_string())?;
         Ok(path)
     }
