@@ -1,6 +1,8 @@
 //! Tests on a real control plane, in one binary so that they share one plane.
 
+mod dice;
 mod network;
+mod never_more_than_planned;
 mod plane;
 mod pods;
 mod users;
