@@ -119,6 +119,8 @@ impl Reconciler {
                         warning: true,
                         reason: "WriteRefused".to_owned(),
                         text: format!("{what}: {why}"),
+                        release: None,
+                        batch: None,
                     });
                 }
                 "Refused"
@@ -315,6 +317,8 @@ impl Reconciler {
             warning: true,
             reason: "ReleaseNotHeld".to_owned(),
             text: format!("{text}; it runs without batches and without probes"),
+            release: None,
+            batch: None,
         });
     }
 

@@ -34,6 +34,10 @@ pub struct Note {
     pub reason: String,
     /// One sentence.
     pub text: String,
+    /// The Release it is about.
+    pub release: Option<String>,
+    /// Which batch, where that tells two notes of one reason apart: the same thing about the same release becomes one Event with a count.
+    pub batch: Option<String>,
 }
 
 /// Takes notes; never waits.
@@ -113,8 +117,17 @@ impl TellerTask {
                 },
                 reason: note.reason.clone(),
                 note: Some(cut(&note.text)),
-                action: "Release".to_owned(),
-                secondary: None,
+                action: note
+                    .batch
+                    .as_deref()
+                    .map_or_else(|| "Release".to_owned(), |batch| format!("Batch {batch}")),
+                secondary: note.release.clone().map(|name| ObjectReference {
+                    api_version: Some("sluice.dev/v1alpha1".to_owned()),
+                    kind: Some("Release".to_owned()),
+                    namespace: Some(note.workload.namespace.clone()),
+                    name: Some(name),
+                    ..ObjectReference::default()
+                }),
             };
             if let Err(error) = recorder.publish(&event, &reference).await {
                 tracing::debug!(
@@ -149,11 +162,14 @@ pub fn phase_note(workload: &Key, release: &Release, status: &ReleaseStatus) -> 
             | ReleasePhase::Failed
     );
     let name = release.metadata.name.as_deref().unwrap_or_default();
-    let batch = status
+    let number = status
         .batch
         .as_ref()
         .filter(|_| matches!(status.phase, ReleasePhase::Batch | ReleasePhase::Baking))
-        .map(|batch| format!(" {}", batch.text))
+        .map(|batch| batch.text.clone());
+    let batch = number
+        .as_deref()
+        .map(|number| format!(" {number}"))
         .unwrap_or_default();
     let why = match (&status.abort, status.phase) {
         (Some(abort), ReleasePhase::Aborting) => abort.message.clone(),
@@ -164,6 +180,8 @@ pub fn phase_note(workload: &Key, release: &Release, status: &ReleaseStatus) -> 
         uid: release.spec.workload.uid.clone(),
         warning,
         reason: format!("Release{}", status.phase),
+        release: Some(name.to_owned()),
+        batch: number,
         text: if why.is_empty() {
             format!("{name}: {}{batch}", status.phase)
         } else {

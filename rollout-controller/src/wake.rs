@@ -53,21 +53,44 @@ impl Waker {
             .as_ref()
             .or(change.old.as_ref())
             .and_then(|row| row.owner.clone());
-        if let Some(row) = owner.and_then(|uid| self.deployment_of(&uid))
+        let Some(uid) = owner else { return };
+        if change.old.is_none() && self.judge.asks_pods_of(&uid) {
+            self.judge.wake();
+        }
+        if let Some(row) = self.deployment_of(&uid)
             && self.active(&row)
         {
             self.queue
                 .add(Key::new(row.namespace.clone(), row.name.clone()));
-            if change.old.is_none() {
-                self.judge.wake();
-            }
         }
     }
 
     /// A pod changed. Only what probes ask of pods depends on it: counts come from ReplicaSets.
     pub fn pod(&self, change: Change<PodRow>) {
         let asked = |row: &Arc<PodRow>| (row.ip, row.ready || row.crashing, row.ending);
-        if change.old.as_ref().map(asked) != change.new.as_ref().map(asked) {
+        if change.old.as_ref().map(asked) == change.new.as_ref().map(asked) {
+            return;
+        }
+        let Some(set) = change
+            .new
+            .as_ref()
+            .or(change.old.as_ref())
+            .and_then(|pod| pod.set.clone())
+        else {
+            return;
+        };
+        let set = self
+            .reconciler
+            .caches
+            .replica_sets
+            .get(&Key::new(change.key.namespace, set));
+        // a pod may be seen before its ReplicaSet: then nobody can tell yet whether it is asked
+        let asked = set.is_none_or(|set| {
+            set.owner
+                .as_deref()
+                .is_some_and(|uid| self.judge.asks_pods_of(uid))
+        });
+        if asked {
             self.judge.wake();
         }
     }

@@ -176,8 +176,10 @@ pub struct PodRow {
     pub name: String,
     /// Its namespace.
     pub namespace: String,
-    /// The uid of its controller.
+    /// The uid of the ReplicaSet that controls it.
     pub owner: Option<String>,
+    /// The name of that ReplicaSet.
+    pub set: Option<String>,
     /// Its address.
     pub ip: Option<IpAddr>,
     /// Whether its Ready condition is true.
@@ -207,6 +209,7 @@ impl Row for PodRow {
             })
             .filter_map(|text| text.parse::<Timestamp>().ok())
             .max();
+        let set = controller(metadata).filter(|(kind, ..)| *kind == "ReplicaSet");
         let ready = status["conditions"]
             .as_array()
             .into_iter()
@@ -215,7 +218,8 @@ impl Row for PodRow {
         Ok(Self {
             name: text(&metadata["name"]),
             namespace: text(&metadata["namespace"]),
-            owner: controller(metadata).map(|(_, _, uid)| uid.to_owned()),
+            owner: set.map(|(_, _, uid)| uid.to_owned()),
+            set: set.map(|(_, name, _)| name.to_owned()),
             ip: status["podIP"].as_str().and_then(|ip| ip.parse().ok()),
             ready,
             started,

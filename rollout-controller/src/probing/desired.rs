@@ -10,7 +10,7 @@
 //! | `stable NS/NAME` | the proof of a rollback | the stable pods, asked as if they were the canary |
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -91,6 +91,8 @@ pub struct Desired {
     pub probes: BTreeMap<Key, Vec<RunId>>,
     /// Who wants to know about a run.
     pub readers: HashMap<RunId, Readers>,
+    /// The uids of Deployments whose pods are asked by address.
+    pub asked: HashSet<String>,
     /// The probes all of this was worked out from.
     pub known: Arc<Probes>,
 }
@@ -237,6 +239,7 @@ fn gate_requirements(
                 } in &components
                 {
                     let id = component_run(&name, deployment);
+                    desired.asked.insert(row.uid.clone());
                     let released = open
                         .iter()
                         .map(|release| release.spec.target.hash.as_str())
@@ -350,6 +353,7 @@ fn release_runs(
             })
         };
         let targets = if asks_pods(&probe) {
+            desired.asked.insert(row.uid.clone());
             Some(Targets::Pods(match pod_set(&probe) {
                 Some(PodSet::Canary) => of(canary),
                 Some(PodSet::Stable) => of(stable),

@@ -51,6 +51,8 @@ use crate::{
 const GATHER: Duration = Duration::from_millis(50);
 /// How often everything is judged without an event.
 const TICK: Duration = Duration::from_secs(1);
+/// How often the runs are worked out without an event: whatever was missed between two events is missed no longer than this.
+const ANEW: Duration = Duration::from_secs(10);
 /// Status writes on their way at once.
 const WRITES: usize = 8;
 
@@ -112,6 +114,12 @@ impl Judge {
     #[must_use]
     pub fn probes(&self) -> Arc<Probes> {
         self.desired.load().known.clone()
+    }
+
+    /// Whether any run asks the pods of the Deployment with this uid by address.
+    #[must_use]
+    pub fn asks_pods_of(&self, uid: &str) -> bool {
+        self.desired.load().asked.contains(uid)
     }
 
     fn wake_active(&self, queue: &Queue, which: impl Fn(&Release) -> bool) {
@@ -331,11 +339,13 @@ impl Judge {
         let mut led = false;
         let mut due = true;
         let mut written = Written::default();
+        let mut worked_out = Instant::now();
         loop {
             let leads = executor.leads() && self.caches.unsynced().is_empty();
             if leads {
-                due |= !led;
+                due |= !led || worked_out.elapsed() > ANEW;
                 if due {
+                    worked_out = Instant::now();
                     self.work_out();
                     if self.rules_changed.swap(false, Ordering::AcqRel) || !led {
                         self.wake_active(queue, |_| true);
