@@ -7,10 +7,11 @@ use clap::Args;
 use k8s_openapi::api::{
     admissionregistration::v1::{MutatingWebhookConfiguration, ValidatingWebhookConfiguration},
     apps::v1::Deployment,
+    authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec},
 };
 use kube::{
     Api, Client, Resource, ResourceExt,
-    api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams},
+    api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams},
     core::ApiResource,
 };
 use serde_json::{Value, json};
@@ -44,6 +45,8 @@ pub struct Uninstall {
 /// How often a Deployment is tried again that somebody else changed meanwhile.
 const RACES: usize = 10;
 const GONE: Duration = Duration::from_secs(60);
+const RIGHTS: Duration = Duration::from_secs(10);
+const SETTLED: Duration = Duration::from_millis(500);
 
 /// Runs the command.
 ///
@@ -99,10 +102,34 @@ pub async fn run(uninstall: Uninstall, connection: &Connection) -> anyhow::Resul
             wait_for_pods(&client, name).await?;
         }
     }
-    // a controller that was still leading may have written them again
+    // a controller that runs elsewhere loses its rights before its work is undone: it could do it again
+    for (kind, namespace) in [
+        ("ClusterRoleBinding", None),
+        ("RoleBinding", Some(SYSTEM_NAMESPACE)),
+    ] {
+        let binding = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": kind,
+            "metadata": {"name": access::CONTROLLER_ACCOUNT, "namespace": namespace},
+        });
+        if applier.delete(&binding).await? {
+            told(&binding)?;
+        }
+    }
+    if !wait_without_rights(&client).await? {
+        eprintln!(
+            "error: the account {} may still change Deployments, by a binding that is not Sluice's: stop the controller, then run `sluice uninstall` again",
+            access::CONTROLLER_ACCOUNT
+        );
+        return Ok(Outcome::CannotTell);
+    }
+    // one that was still leading may have written them again
     delete_webhooks(&client).await?;
 
-    let left = restore_all(&client, &releases).await?;
+    // a second time because of writes that were on their way when the rights went: it finds nothing, or the last of them
+    let mut left = restore_all(&client, &releases).await?;
+    left.extend(restore_all(&client, &releases).await?);
+    left.dedup();
     if !left.is_empty() {
         for problem in &left {
             eprintln!("error: {problem}");
@@ -208,6 +235,44 @@ async fn wait_for_pods(client: &Client, name: &str) -> anyhow::Result<()> {
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
     anyhow::bail!("pods of {name} are still there after {} s", GONE.as_secs())
+}
+
+/// Waits until the API server no longer lets the controller's account patch Deployments: a deleted binding takes a moment to be seen.
+async fn wait_without_rights(client: &Client) -> anyhow::Result<bool> {
+    let api: Api<SubjectAccessReview> = Api::all(client.clone());
+    let account = format!(
+        "system:serviceaccount:{SYSTEM_NAMESPACE}:{}",
+        access::CONTROLLER_ACCOUNT
+    );
+    let review = SubjectAccessReview {
+        spec: SubjectAccessReviewSpec {
+            user: Some(account),
+            resource_attributes: Some(ResourceAttributes {
+                group: Some("apps".to_owned()),
+                resource: Some("deployments".to_owned()),
+                verb: Some("patch".to_owned()),
+                ..ResourceAttributes::default()
+            }),
+            ..SubjectAccessReviewSpec::default()
+        },
+        ..SubjectAccessReview::default()
+    };
+    let began = tokio::time::Instant::now();
+    loop {
+        let answer = explained(
+            api.create(&PostParams::default(), &review).await,
+            "the rights of the controller cannot be asked for",
+        )?;
+        if !answer.status.is_some_and(|status| status.allowed) {
+            // another API server may be a little behind, and a request that was let in takes a moment
+            tokio::time::sleep(SETTLED).await;
+            return Ok(true);
+        }
+        if began.elapsed() > RIGHTS {
+            return Ok(false);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 /// Restores every Deployment that carries something of Sluice's. What could not be restored.

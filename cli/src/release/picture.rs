@@ -74,13 +74,18 @@ fn head(release: &Release, status: &ReleaseStatus, style: Style, now: Timestamp)
         style.paint(tone, &status.phase.to_string())
     );
     let short = |hash: &str| hash.get(..10).unwrap_or(hash).to_owned();
-    let versions = match &spec.stable {
-        Some(stable) => format!(
-            "{} (now stable: {})",
+    let versions = match (&spec.stable, status.phase) {
+        (Some(stable), ReleasePhase::Succeeded) => format!(
+            "{} (before it: {})",
             short(&spec.target.hash),
             short(&stable.hash)
         ),
-        None => format!("{} (nothing to go back to)", short(&spec.target.hash)),
+        (Some(stable), _) => format!(
+            "{} (stable: {})",
+            short(&spec.target.hash),
+            short(&stable.hash)
+        ),
+        (None, _) => format!("{} (nothing to go back to)", short(&spec.target.hash)),
     };
     let mut text = row("Release", &style.paint(Tone::Strong, &release.name_any()));
     text.push_str(&row(
@@ -198,8 +203,8 @@ fn tree(
             .as_ref()
             .map(|status| {
                 format!(
-                    "{} pods, {} ready",
-                    status.replicas,
+                    "{}, {} ready",
+                    plural(u64::from(status.replicas.unsigned_abs()), "pod"),
                     status.ready_replicas.unwrap_or_default()
                 )
             })
@@ -501,7 +506,7 @@ mod tests {
              Workload    deployment/checkout in namespace shop\n\
              Phase       Baking  batch 1/4\n\
              Why         batch 1/4 bakes\n\
-             Version     0123456789 (now stable: fedcba9876)\n\
+             Version     0123456789 (stable: fedcba9876)\n\
              Plan        shop/p\n\
              Pods        20 wanted; new 1 (1 ready), old 20 (20 ready)\n\
              Exposure    at most 1 pod at once ever ran the new version\n\
@@ -542,6 +547,6 @@ mod tests {
             Style { terminal: false },
             now,
         );
-        assert!(text.contains("deployment/checkout\n└─ abc (older): 1 pods, 0 ready\n   └─ checkout-abc-1  CrashLoopBackOff, 2 restarts, 10s\n"), "{text}");
+        assert!(text.contains("deployment/checkout\n└─ abc (older): 1 pod, 0 ready\n   └─ checkout-abc-1  CrashLoopBackOff, 2 restarts, 10s\n"), "{text}");
     }
 }
