@@ -23,6 +23,7 @@ pub mod dataplane;
 pub mod demo;
 pub mod fetch;
 pub mod installation;
+pub mod interception;
 pub mod node;
 pub mod plane;
 pub mod process;

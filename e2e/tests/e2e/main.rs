@@ -1,5 +1,6 @@
 //! Tests on a real control plane, in one binary so that they share one plane.
 
+mod crash_points;
 mod dice;
 mod network;
 mod never_more_than_planned;
