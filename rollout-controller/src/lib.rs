@@ -18,6 +18,7 @@
 //! works on memory.
 
 pub mod cache;
+mod choice;
 pub mod execute;
 pub mod gather;
 pub mod history;

@@ -7,7 +7,7 @@
 //! stops, and every reader takes every gate for unknown.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -19,8 +19,7 @@ use arc_swap::ArcSwap;
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use sluice_api::{
-    Gate, GateState, Policy, Probe, Release, ReleasePhase, RolloutPlan, Verdict, gate::ReasonEntry,
-    reason::GateReason,
+    Gate, GateState, Probe, Release, ReleasePhase, Verdict, gate::ReasonEntry, reason::GateReason,
 };
 use sluice_planner::{
     gate,
@@ -38,10 +37,11 @@ use super::{
     desired::{self, Desired, Problem, Requirement, Scene},
     references::Probes,
     statuses,
+    storing::{Due, Written},
 };
 use crate::{
     cache::{Caches, is_finished, table::Key},
-    execute::{ExecuteError, Executor},
+    execute::Executor,
     metrics::Metrics,
     queue::Queue,
     validate::{self, Acceptance, cut},
@@ -532,81 +532,4 @@ fn waits_at_a_gate(release: &Release) -> bool {
         .status
         .as_ref()
         .is_none_or(|status| matches!(status.phase, ReleasePhase::Held | ReleasePhase::Probing))
-}
-
-/// What this process wrote last, where the stored status alone does not say whether it is current.
-#[derive(Default)]
-struct Written {
-    gates: HashMap<Key, Vec<String>>,
-}
-
-/// One status that has to be stored.
-enum Due {
-    Gate {
-        key: Key,
-        object: Arc<Gate>,
-        status: sluice_api::GateStatus,
-        words: Vec<String>,
-        closes: bool,
-    },
-    Probe {
-        object: Arc<Probe>,
-        status: sluice_api::ProbeStatus,
-    },
-    Plan {
-        object: Arc<RolloutPlan>,
-        status: sluice_api::RolloutPlanStatus,
-    },
-    Policy {
-        object: Arc<Policy>,
-        status: sluice_api::PolicyStatus,
-    },
-}
-
-impl Due {
-    const fn closes(&self) -> bool {
-        matches!(self, Self::Gate { closes: true, .. })
-    }
-
-    fn name(&self) -> &str {
-        let metadata = match self {
-            Self::Gate { object, .. } => &object.metadata,
-            Self::Probe { object, .. } => &object.metadata,
-            Self::Plan { object, .. } => &object.metadata,
-            Self::Policy { object, .. } => &object.metadata,
-        };
-        metadata.name.as_deref().unwrap_or_default()
-    }
-
-    fn exists(&self, caches: &Caches) -> bool {
-        match self {
-            Self::Gate { key, .. } => caches.gates.get(key).is_some(),
-            _ => true,
-        }
-    }
-
-    async fn store(&self, executor: &Executor, caches: &Caches) -> Result<(), ExecuteError> {
-        match self {
-            Self::Gate { object, status, .. } => {
-                executor
-                    .status(&caches.gates, &object.metadata, status)
-                    .await
-            }
-            Self::Probe { object, status } => {
-                executor
-                    .status(&caches.probes, &object.metadata, status)
-                    .await
-            }
-            Self::Plan { object, status } => {
-                executor
-                    .status(&caches.plans, &object.metadata, status)
-                    .await
-            }
-            Self::Policy { object, status } => {
-                executor
-                    .status(&caches.policies, &object.metadata, status)
-                    .await
-            }
-        }
-    }
 }

@@ -11,3 +11,4 @@ pub mod judging;
 pub mod pulse;
 pub mod references;
 pub mod statuses;
+mod storing;
