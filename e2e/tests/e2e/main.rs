@@ -1,9 +1,12 @@
 //! Tests on a real control plane, in one binary so that they share one plane.
 
+mod answers;
+mod api_defaults;
 mod crash_points;
 mod dice;
 mod network;
 mod never_more_than_planned;
+mod one_verdict;
 mod plane;
 mod pods;
 mod users;
