@@ -480,6 +480,8 @@ fn the_verdict_for_programs_holds_the_refusal_to_the_byte() {
     );
     assert_eq!(object["findings"][0]["line"], 4);
     assert_eq!(verdict["summary"]["refused"], 1);
+    let yaml = text(&folder.sluice("check x.yaml -o yaml"));
+    assert_eq!(serde_saphyr::from_str::<Value>(&yaml).unwrap(), verdict);
     let said = text(&folder.sluice("digest"));
     assert_eq!(said.trim(), digest);
 }

@@ -18,6 +18,7 @@ use crate::{
     console::{self, Style},
     manifest::{Problem, document, source},
     outcome::Outcome,
+    output::Output,
 };
 use facts::{Known, Reach};
 use verdict::{FailOn, Judges};
@@ -43,19 +44,11 @@ pub struct Check {
     /// Sluice's configuration file, for the targets that probes may ask
     #[arg(long, env = "SLUICE_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Text for people, or the whole verdict as JSON
-    #[arg(short, long, value_enum, default_value_t)]
+    #[command(flatten)]
     output: Output,
     /// What beside a denial makes the exit code 1
     #[arg(long, value_enum, value_delimiter = ',', default_value = "deny")]
     fail_on: Vec<FailOnWord>,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Output {
-    #[default]
-    Text,
-    Json,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -113,10 +106,8 @@ pub async fn run(check: Check, connection: &cluster::Connection) -> anyhow::Resu
             namespace: &namespace,
         },
     );
-    console::print(&match check.output {
-        Output::Text => text::render(&verdict, Style::of_stdout()),
-        Output::Json => format!("{}\n", serde_json::to_string_pretty(&verdict)?),
-    })?;
+    let text = || text::render(&verdict, Style::of_stdout());
+    console::print(&check.output.output.show(&verdict, text)?)?;
     Ok(verdict.outcome(FailOn {
         warn: check.fail_on.contains(&FailOnWord::Warn),
         unknown: check.fail_on.contains(&FailOnWord::Unknown),

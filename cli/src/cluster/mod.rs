@@ -3,6 +3,8 @@
 pub mod facts;
 pub mod heartbeat;
 
+use std::{future::Future, time::Duration};
+
 use kube::Client;
 use sluice_runtime::{args::KubeArgs, client, metrics::Metrics};
 
@@ -71,6 +73,26 @@ fn advice(error: &kube::Error) -> Option<&'static str> {
         404 => Some("if Sluice itself is missing: `sluice install`"),
         429 | 503 | 504 => Some("the API server is overloaded or starting: try again"),
         _ => None,
+    }
+}
+
+/// Asks again while the API server says that it cannot answer just now: kinds that were defined a moment ago are not stored at once.
+///
+/// # Errors
+/// Any other answer, and this one after ten seconds.
+pub async fn patiently<T, F: Future<Output = Result<T, kube::Error>>>(
+    mut ask: impl FnMut() -> F,
+) -> Result<T, kube::Error> {
+    const TRIES: usize = 40;
+    let mut tries = 1;
+    loop {
+        match ask().await {
+            Err(kube::Error::Api(status)) if matches!(status.code, 429 | 503) && tries < TRIES => {
+                tries += 1
+            }
+            answer => return answer,
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
     }
 }
 

@@ -12,7 +12,7 @@ use kube::{
 use serde_json::Value;
 
 use super::MANAGER;
-use crate::cluster::explained;
+use crate::cluster::{explained, patiently};
 
 /// How often something that is on its way is asked for.
 const LOOK: Duration = Duration::from_millis(100);
@@ -47,8 +47,9 @@ impl Applier {
             .with_context(|| format!("{what} cannot be applied"))?
             .with_context(|| format!("{what}: the cluster does not know this kind"))?;
         let params = PatchParams::apply(MANAGER).force();
+        let patch = Patch::Apply(object);
         explained(
-            api.patch(&name, &params, &Patch::Apply(object)).await,
+            patiently(|| api.patch(&name, &params, &patch)).await,
             &format!("{what} cannot be applied"),
         )?;
         Ok(())
@@ -71,7 +72,7 @@ impl Applier {
             propagation_policy: Some(PropagationPolicy::Background),
             ..DeleteParams::default()
         };
-        match api.delete(&name, &params).await {
+        match patiently(|| api.delete(&name, &params)).await {
             Ok(_) => Ok(true),
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(false),
             Err(error) => explained(Err(error), &format!("{what} cannot be deleted")),
@@ -85,9 +86,10 @@ impl Applier {
     pub async fn live(&mut self, object: &Value) -> anyhow::Result<Option<DynamicObject>> {
         let what = title(object);
         match self.api(object).await? {
-            Some((api, name)) => {
-                explained(api.get_opt(&name).await, &format!("{what} cannot be read"))
-            }
+            Some((api, name)) => explained(
+                patiently(|| api.get_opt(&name)).await,
+                &format!("{what} cannot be read"),
+            ),
             None => Ok(None),
         }
     }

@@ -126,23 +126,29 @@ pub async fn run(install: Install, connection: &Connection) -> anyhow::Result<Ou
     Ok(Outcome::Yes)
 }
 
+/// Waits until every kind is established and can be read: what is applied or asked for next relies on it.
 async fn wait_established(applier: &mut Applier) -> anyhow::Result<()> {
     for crd in sluice_api::crd::all() {
+        let kind = crd.spec.names.kind.clone();
         let mut crd = serde_json::to_value(crd)?;
         crd["apiVersion"] = json!("apiextensions.k8s.io/v1");
         crd["kind"] = json!("CustomResourceDefinition");
-        if !applier
-            .wait(&crd, ESTABLISHED, |live| {
-                live.is_some_and(|live| is_true(live, "Established"))
-            })
-            .await?
-        {
+        let established = applier.wait(&crd, ESTABLISHED, |live| {
+            live.is_some_and(|live| is_true(live, "Established"))
+        });
+        if !established.await? {
             bail!(
                 "{} is not established after {} s: the API server does not serve the kind",
                 title(&crd),
                 ESTABLISHED.as_secs()
             );
         }
+        let nobody = json!({
+            "apiVersion": format!("{}/{}", sluice_api::GROUP, sluice_api::VERSION),
+            "kind": kind,
+            "metadata": {"name": "nobody", "namespace": sluice_api::SYSTEM_NAMESPACE},
+        });
+        applier.live(&nobody).await?;
     }
     Ok(())
 }

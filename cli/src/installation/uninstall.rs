@@ -25,7 +25,7 @@ use super::{
     restore::{self, Restoration},
 };
 use crate::{
-    cluster::{Connection, explained, facts},
+    cluster::{Connection, explained, facts, patiently},
     console,
     outcome::Outcome,
     release::progress,
@@ -171,10 +171,9 @@ fn told(object: &Value) -> std::io::Result<()> {
 
 /// Every Release; none when the kind is not there any more.
 async fn releases(client: &Client) -> anyhow::Result<Vec<Release>> {
-    match Api::<Release>::all(client.clone())
-        .list(&ListParams::default())
-        .await
-    {
+    let api: Api<Release> = Api::all(client.clone());
+    let everything = ListParams::default();
+    match patiently(|| api.list(&everything)).await {
         Ok(found) => Ok(found.items),
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(Vec::new()),
         Err(error) => explained(Err(error), "releases cannot be listed"),
