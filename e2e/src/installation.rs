@@ -31,6 +31,8 @@ pub struct InstallOptions {
     pub prometheus: Option<String>,
     /// Where the controller reaches the API server, when not directly.
     pub controller_server: Option<String>,
+    /// The controller's `--lease-duration`, when not the shortest: renewals are requests too.
+    pub lease: Option<String>,
 }
 
 /// How long a dead leader is waited for: the shortest time the programs take.
@@ -116,7 +118,10 @@ impl Installation {
             launch = if name == "sluice-webhook" {
                 launch.args(["--listen", &format!("127.0.0.1:{webhook_port}")])
             } else {
-                launch.args(["--lease-duration", LEASE])
+                launch.args([
+                    "--lease-duration",
+                    options.lease.as_deref().unwrap_or(LEASE),
+                ])
             };
             launches.push(launch);
         }
@@ -211,6 +216,11 @@ impl Installation {
         arguments: &[&str],
     ) -> anyhow::Result<Output> {
         run(plane, user, &self.programs, arguments).await
+    }
+
+    /// The folder of Sluice's programs.
+    pub fn programs(&self) -> &Path {
+        &self.programs
     }
 
     /// The `sluice` program.

@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-/// User and system time of a process, all its threads included.
+/// User and system time of a process, all its threads included, those that have ended too. It is counted in ticks of 10 ms: measure over seconds.
 ///
 /// # Errors
 /// When the process is gone.
 pub fn cpu(pid: u32) -> anyhow::Result<Duration> {
-    // schedstat of every thread is in nanoseconds; /proc/PID/stat only counts ticks of 10 ms, but keeps what ended threads used
     let stat =
         std::fs::read_to_string(format!("/proc/{pid}/stat")).context("the process is gone")?;
     let after_name = stat.rsplit_once(')').context("an unreadable /proc stat")?.1;
@@ -24,16 +23,34 @@ pub fn cpu(pid: u32) -> anyhow::Result<Duration> {
 /// # Errors
 /// When the process is gone.
 pub fn resident(pid: u32) -> anyhow::Result<u64> {
+    status(pid, "VmRSS:")
+}
+
+/// The most memory that was ever resident, in bytes.
+///
+/// # Errors
+/// When the process is gone.
+pub fn peak(pid: u32) -> anyhow::Result<u64> {
+    status(pid, "VmHWM:")
+}
+
+fn status(pid: u32, field: &str) -> anyhow::Result<u64> {
     let status =
         std::fs::read_to_string(format!("/proc/{pid}/status")).context("the process is gone")?;
     let line = status
         .lines()
-        .find(|line| line.starts_with("VmRSS:"))
-        .context("no VmRSS")?;
+        .find(|line| line.starts_with(field))
+        .with_context(|| format!("no {field}"))?;
     let kib: u64 = line
         .split_whitespace()
         .nth(1)
-        .context("an unreadable VmRSS")?
+        .with_context(|| format!("an unreadable {field}"))?
         .parse()?;
     Ok(kib * 1024)
+}
+
+/// Bytes as MB of a million bytes.
+#[must_use]
+pub fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
 }

@@ -1,66 +1,64 @@
-//! The reviews that are sent: what a real API server sends for these objects.
+//! The reviews that are sent, in the shape of a real API server's.
 
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-/// A CronJob create of about 1.6 KB that every rule of the shipped set lets through.
+/// The create of a CronJob, about 1.6 KB, that every rule of the shipped set lets through.
 #[must_use]
 pub fn cronjob(namespace: &str) -> Bytes {
+    let limits =
+        json!({"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "128Mi"}});
+    let mut spec = json!({"schedule": "*/5 * * * *", "startingDeadlineSeconds": 60, "concurrencyPolicy": "Forbid", "suspend": false,
+        "successfulJobsHistoryLimit": 1, "failedJobsHistoryLimit": 1});
+    spec["jobTemplate"] = job_template(
+        &json!({"backoffLimit": 2, "activeDeadlineSeconds": 240}),
+        &limits,
+    );
+    create_cronjob(namespace, &spec)
+}
+
+/// The same without any bound: seven rules have something to say, the eighth would need a quota.
+#[must_use]
+pub fn unbounded_cronjob(namespace: &str) -> Bytes {
+    let mut spec = json!({"schedule": "*/5 * * * *", "concurrencyPolicy": "Allow", "suspend": false,
+        "successfulJobsHistoryLimit": 100, "failedJobsHistoryLimit": 100});
+    spec["jobTemplate"] = job_template(&json!({"backoffLimit": 50}), &json!({}));
+    create_cronjob(namespace, &spec)
+}
+
+fn job_template(job: &Value, resources: &Value) -> Value {
+    let mut template = json!({"metadata": {"creationTimestamp": null}, "spec": job});
+    template["spec"]["template"] = json!({"metadata": {"creationTimestamp": null}, "spec": {"restartPolicy": "Never",
+        "terminationGracePeriodSeconds": 30, "dnsPolicy": "ClusterFirst", "schedulerName": "default-scheduler", "securityContext": {},
+        "containers": [{"name": "report", "image": "registry.test/shop/report:v1", "imagePullPolicy": "IfNotPresent",
+            "terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File", "resources": resources}]}});
+    template
+}
+
+fn create_cronjob(namespace: &str, spec: &Value) -> Bytes {
     let object = json!({
         "apiVersion": "batch/v1", "kind": "CronJob",
-        "metadata": {"name": "report", "namespace": namespace, "uid": "8d1f0e4a-59f2-4e5f-8a56-2f9b3f3f7f10", "creationTimestamp": "2026-01-01T00:00:00Z",
+        "metadata": {"name": "report", "namespace": namespace, "uid": "8d1f0e4a-59f2-4e5f-8a56-2f9b3f3f7f10", "creationTimestamp": "2026-01-01T00:00:00Z", "generation": 1,
             "managedFields": [{"manager": "kubectl-client-side-apply", "operation": "Update", "apiVersion": "batch/v1", "time": "2026-01-01T00:00:00Z", "fieldsType": "FieldsV1",
-                "fieldsV1": {"f:spec": {"f:concurrencyPolicy": {}, "f:failedJobsHistoryLimit": {}, "f:schedule": {}, "f:suspend": {}, "f:jobTemplate": {"f:spec": {"f:activeDeadlineSeconds": {}}}}}}]},
-        "spec": {"schedule": "*/5 * * * *", "startingDeadlineSeconds": 60, "concurrencyPolicy": "Forbid", "suspend": false, "successfulJobsHistoryLimit": 1, "failedJobsHistoryLimit": 1,
-            "jobTemplate": {"metadata": {"creationTimestamp": null}, "spec": {"backoffLimit": 2, "activeDeadlineSeconds": 240,
-                "template": {"metadata": {"creationTimestamp": null}, "spec": {"restartPolicy": "Never", "terminationGracePeriodSeconds": 30, "dnsPolicy": "ClusterFirst", "schedulerName": "default-scheduler", "securityContext": {},
-                    "containers": [{"name": "report", "image": "registry.test/shop/report:v1", "imagePullPolicy": "IfNotPresent", "terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File",
-                        "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "128Mi"}}}]}}}}},
-        "status": {}
+                "fieldsV1": {"f:spec": {"f:concurrencyPolicy": {}, "f:schedule": {}, "f:suspend": {}, "f:jobTemplate": {"f:spec": {"f:activeDeadlineSeconds": {}}}}}}]},
+        "spec": spec, "status": {}
     });
     review(
         "batch", "CronJob", "cronjobs", namespace, "report", &object, None,
     )
 }
 
-/// A Deployment update of about 10 KB old and new, managedFields included, that changes the image.
+/// The update of a Deployment from one object to another, both as the API server has them.
 #[must_use]
-pub fn deployment_update(namespace: &str, name: &str) -> Bytes {
-    let object = |tag: &str| {
-        let environment: Vec<Value> =
-            (0..40).map(|i| json!({"name": format!("SETTING_{i}"), "value": format!("value-{i}-{}", "x".repeat(40))})).collect();
-        let fields: Value = (0..40)
-            .map(|i| {
-                (
-                    format!("k:{{\"name\":\"SETTING_{i}\"}}"),
-                    json!({".": {}, "f:name": {}, "f:value": {}}),
-                )
-            })
-            .collect::<serde_json::Map<_, _>>()
-            .into();
-        json!({
-            "apiVersion": "apps/v1", "kind": "Deployment",
-            "metadata": {"name": name, "namespace": namespace, "uid": "0d4a4b4e-8d3c-44bb-9f0d-0a6f5f6f7a01", "resourceVersion": "4711", "generation": 3, "creationTimestamp": "2026-01-01T00:00:00Z", "labels": {"app": name},
-                "annotations": {"deployment.kubernetes.io/revision": "3"},
-                "managedFields": [{"manager": "kubectl-client-side-apply", "operation": "Update", "apiVersion": "apps/v1", "time": "2026-01-01T00:00:00Z", "fieldsType": "FieldsV1",
-                    "fieldsV1": {"f:spec": {"f:replicas": {}, "f:template": {"f:spec": {"f:containers": {"k:{\"name\":\"app\"}": {".": {}, "f:image": {}, "f:env": fields}}}}}}}]},
-            "spec": {"replicas": 20, "revisionHistoryLimit": 10, "progressDeadlineSeconds": 600, "selector": {"matchLabels": {"app": name}},
-                "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}},
-                "template": {"metadata": {"creationTimestamp": null, "labels": {"app": name}}, "spec": {"restartPolicy": "Always", "terminationGracePeriodSeconds": 30, "dnsPolicy": "ClusterFirst", "schedulerName": "default-scheduler", "securityContext": {},
-                    "containers": [{"name": "app", "image": format!("registry.test/bench/app:{tag}"), "imagePullPolicy": "IfNotPresent", "env": environment, "ports": [{"containerPort": 8080, "protocol": "TCP"}],
-                        "readinessProbe": {"httpGet": {"path": "/ready", "port": 8080, "scheme": "HTTP"}, "timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3},
-                        "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"memory": "128Mi"}}, "terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File"}]}}},
-            "status": {"observedGeneration": 3, "replicas": 20, "updatedReplicas": 20, "readyReplicas": 20, "availableReplicas": 20}
-        })
-    };
+pub fn deployment_update(namespace: &str, name: &str, old: &Value, new: &Value) -> Bytes {
     review(
         "apps",
         "Deployment",
         "deployments",
         namespace,
         name,
-        &object("v2"),
-        Some(&object("v1")),
+        new,
+        Some(old),
     )
 }
 
@@ -79,6 +77,6 @@ fn review(
         "uid": "705ab4f5-6393-11e8-b7cc-42010a800002", "kind": kind, "resource": resource, "requestKind": kind, "requestResource": resource,
         "name": name, "namespace": namespace, "operation": if old.is_some() { "UPDATE" } else { "CREATE" },
         "userInfo": {"username": "developer", "groups": ["system:authenticated"]}, "object": object, "oldObject": old, "dryRun": false,
-        "options": {"apiVersion": "meta.k8s.io/v1", "kind": "CreateOptions"}}});
+        "options": {"apiVersion": "meta.k8s.io/v1", "kind": if old.is_some() { "UpdateOptions" } else { "CreateOptions" }, "fieldManager": "kubectl-client-side-apply", "fieldValidation": "Strict"}}});
     Bytes::from(review.to_string())
 }

@@ -221,12 +221,14 @@ impl Layout<'_> {
 }
 
 /// Metadata of every request: enough to count, small enough to keep on.
-pub(super) fn write_audit_policy(folder: &Path) -> anyhow::Result<()> {
+pub(super) fn write_audit_policy(folder: &Path, first: &[serde_json::Value]) -> anyhow::Result<()> {
+    let mut rules = first.to_vec();
+    rules.push(json!({"level": "Metadata"}));
     let policy = json!({
         "apiVersion": "audit.k8s.io/v1",
         "kind": "Policy",
         "omitStages": ["RequestReceived"],
-        "rules": [{"level": "Metadata"}],
+        "rules": rules,
     });
     pki::write(&folder.join("audit-policy.yaml"), &policy.to_string())
 }

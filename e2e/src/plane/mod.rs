@@ -51,6 +51,8 @@ pub struct PlaneOptions {
     pub nodes: usize,
     /// Appended to the API server's command line.
     pub apiserver_arguments: Vec<String>,
+    /// Rules of the audit policy that come before the last one, which logs the metadata of everything.
+    pub audit_rules: Vec<serde_json::Value>,
 }
 
 impl Default for PlaneOptions {
@@ -58,6 +60,7 @@ impl Default for PlaneOptions {
         Self {
             nodes: 12,
             apiserver_arguments: Vec::new(),
+            audit_rules: Vec::new(),
         }
     }
 }
@@ -96,7 +99,7 @@ impl Plane {
             Folder::keep(folder.path());
         }
         let pki = Pki::create(&folder.path().join("pki"))?;
-        components::write_audit_policy(folder.path())?;
+        components::write_audit_policy(folder.path(), &options.audit_rules)?;
         let evidence = Arc::new(Evidence {
             folder: folder.path().to_owned(),
             kubectl: programs.kubectl.clone(),
