@@ -309,6 +309,13 @@ pub struct BatchRecord {
     /// When its first step was decided, RFC 3339.
     #[schemars(length(max = 40))]
     pub started: String,
+    /// Pods of the new version that its steps have asked for so far.
+    #[serde(default)]
+    pub reached: u32,
+    /// When the last step that asked for more was decided, RFC 3339: the progress deadline counts from here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 40))]
+    pub progressed: Option<String>,
     /// When all its pods were ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 40))]

@@ -63,7 +63,7 @@ pub struct RolloutPlanSpec {
     /// Watched wait after each batch, from the moment its pods are ready. 0s to 720h.
     #[serde(default)]
     pub bake: Duration,
-    /// How long a batch may take to get its pods running and ready. Bobbing readiness and restarts do not reset it.
+    /// How long each step of a batch may take to get its pods running and ready. Only the next step counts as progress: bobbing readiness and restarts do not.
     #[serde(default = "default_progress_deadline")]
     pub progress_deadline: Duration,
     /// Probes asked while batches run and bake; any that fails aborts the release, and each must pass before the next batch.

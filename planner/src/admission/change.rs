@@ -1,9 +1,12 @@
 //! What a request changes, as far as releases are concerned: both objects read once, and where the old one stands in a release.
 
 use serde_json::Value;
-use sluice_api::annotation::{Hold, Originals};
+use sluice_api::{
+    ReleasePhase,
+    annotation::{Hold, Originals},
+};
 
-use super::{AdmissionError, Facts, Request};
+use super::{AdmissionError, Facts, ReleaseFact, Request};
 use crate::{annotations, deployment::DeploymentView, template::template_hash};
 
 /// One request, read.
@@ -51,7 +54,7 @@ impl<'a> Change<'a> {
         self.old.as_ref().is_none_or(|old| old.hash != self.target)
     }
 
-    /// The stable version of the workload: that of the release under way, else that of the last success.
+    /// The stable version of the workload: that of the release under way, else what the last one left, else that of the last success.
     pub fn stable<'f>(&'f self, facts: &'f Facts) -> Option<&'f str> {
         let hold = self.old.as_ref().and_then(|old| old.hold.as_ref());
         let under_way = facts
@@ -65,6 +68,16 @@ impl<'a> Change<'a> {
             .and_then(|release| release.stable.as_deref());
         under_way
             .or_else(|| hold.and_then(|hold| hold.stable.as_deref()))
+            .or_else(|| {
+                let left = |release: &'f ReleaseFact| match release.phase {
+                    ReleasePhase::Succeeded => Some(release.target.as_str()),
+                    ReleasePhase::RolledBack | ReleasePhase::RollbackIneffective => {
+                        release.stable.as_deref()
+                    }
+                    _ => None,
+                };
+                facts.releases.iter().rev().find_map(left)
+            })
             .or(facts.stable.as_deref())
     }
 

@@ -9,7 +9,8 @@
 //! Left to the caller: who is never judged (controlled and deleted objects, our own identity), the namespace's mode, and every rule about manifests.
 //!
 //! Only Deployments are held. One with `strategy: Recreate` is held at zero and then released as a whole, which is what its user chose. A workload that is
-//! being created has nothing to step away from: its gates are asked, and it is held only by a gate with `whenClosed: Hold`.
+//! being created has nothing to step away from: its gates are asked, and it is held only by a gate with `whenClosed: Hold`. One that is scaled to zero has
+//! nothing to step away from either: its release is recorded and proved like any other, but is paused only at such a gate.
 
 mod change;
 mod mutate;

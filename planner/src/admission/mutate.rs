@@ -99,12 +99,8 @@ impl Wanted {
 
     /// A first release is not stepped: there is nothing to step away from. It is held only by a gate that says so.
     fn on_create(&mut self, change: &Change, facts: &Facts) {
-        let closed = facts
-            .gates
-            .iter()
-            .any(|gate| gate.state != GateState::Open && gate.when_closed == WhenClosed::Hold);
         // without a name there is no Release to name
-        if closed && facts.plan && !change.request.name.is_empty() {
+        if waits_at_gate(facts) && facts.plan && !change.request.name.is_empty() {
             let hold = self.new_hold(change, "", 0, None, change.new.paused);
             self.hold(&hold);
         }
@@ -120,6 +116,15 @@ impl Wanted {
         let stable = change.stable(facts).map(str::to_owned);
         let hold = self.new_hold(change, old.view.uid, old.view.generation, stable, paused);
         self.hold(&hold);
+        // Scaled up from zero under pause, the Deployment controller brings back its youngest ReplicaSet, which may be one that was rolled back. There is no
+        // pod to step away from, so nothing is lost by letting it make the new version's.
+        let nothing_runs = change.new.replicas == 0
+            && old.view.replicas == 0
+            && old.view.existing == 0
+            && old.view.is_observed();
+        if nothing_runs && !old.started && !waits_at_gate(facts) {
+            self.paused = Some(hold.paused);
+        }
         if old.started {
             self.keep_stepped(change, old);
         } else {
@@ -155,12 +160,15 @@ impl Wanted {
                 change.new.paused
             } else if let Some(echoed) = echoed.filter(|_| change.new.paused) {
                 echoed.paused
-            } else {
+            } else if old.view.paused {
                 // a resume of what is held at zero is noted, and lets nothing through
                 hold.paused && change.new.paused
+            } else {
+                change.new.paused
             };
             if !old.is_landed() {
-                self.paused = Some(true);
+                // as it stands: a workload scaled to zero may be held without pause
+                self.paused = Some(old.view.paused || change.new.paused);
             }
             let hold = Hold {
                 paused,
@@ -242,6 +250,14 @@ fn kept(change: &Change, key: &'static str) -> Option<String> {
         _ => annotation::read::<Originals>(key, Some(text)).is_ok(),
     };
     (readable || change.new.annotation(key).is_some()).then(|| text.to_owned())
+}
+
+/// Whether a gate is closed and says that releases wait there.
+fn waits_at_gate(facts: &Facts) -> bool {
+    facts
+        .gates
+        .iter()
+        .any(|gate| gate.state != GateState::Open && gate.when_closed == WhenClosed::Hold)
 }
 
 /// What the user wants `paused` to be, as far as the old object knows.

@@ -18,7 +18,8 @@ pub(crate) fn value<'o>(originals: &'o Originals, field: &str) -> Option<&'o Val
 }
 
 /// The originals after a foreign request: a field counts as changed only if the request moved it away from the live value, so sending Sluice's own values
-/// back, as every read-modify-write does, changes nothing. A user who asks for exactly the live value goes unnoticed.
+/// back, as every read-modify-write does, changes nothing. A user who asks for exactly the live value goes unnoticed,
+/// unless what would come of it makes no sense.
 pub(super) fn changed(
     originals: &Originals,
     old: &Map<String, Value>,
@@ -37,7 +38,18 @@ pub(super) fn changed(
         }
     }
     if old.get("strategy") != new.get("strategy") {
+        let whole = new.get("strategy").cloned();
         changed.strategy = strategy(changed.strategy, old.get("strategy"), new.get("strategy"));
+        if !can_come_back(&changed) {
+            // one of two limits was asked for at its live value and went unnoticed: together they make no sense, as they were sent they do
+            let sent = Originals {
+                strategy: whole,
+                ..changed.clone()
+            };
+            if can_come_back(&sent) {
+                changed = sent;
+            }
+        }
     }
     changed
 }

@@ -378,11 +378,11 @@ impl World {
                     failure: None,
                 })
                 .collect(),
-            hold,
+            hold: hold.clone(),
             originals,
             release: release.cloned(),
             others,
-            stable: self.baseline(),
+            stable: self.baseline(named.and_then(|hold| hold.stable.as_deref())),
             plan: match &self.plan {
                 Some(spec) => Plan::Active {
                     reference: PlanRef {
@@ -407,19 +407,27 @@ impl World {
         }
     }
 
-    /// The version with the most ready pods that is not the live one.
-    fn baseline(&self) -> Option<StableTemplate> {
+    /// What a rollback would return to: the last proved version or the one with the most ready pods; with no pods anywhere, what is on record.
+    fn baseline(&self, named: Option<&str>) -> Option<StableTemplate> {
         let live = self.live();
         let proved = self
             .releases
             .iter()
             .rev()
             .find(|release| phase(release) == ReleasePhase::Succeeded)
-            .map(|release| release.spec.target.hash.clone());
+            .map(|release| release.spec.target.hash.as_str());
         let others = || self.sets.all.iter().filter(|set| set.version != live);
-        let set = others()
-            .find(|set| Some(&set.version) == proved.as_ref() && set.ready() > 0)
-            .or_else(|| others().max_by_key(|set| set.ready()))?;
+        let of = |hash: Option<&str>| others().find(|set| Some(set.version.as_str()) == hash);
+        let set = of(proved)
+            .filter(|set| set.ready() > 0)
+            .or_else(|| {
+                others()
+                    .max_by_key(|set| set.ready())
+                    .filter(|set| set.ready() > 0)
+            })
+            .or_else(|| of(proved))
+            .or_else(|| of(named))
+            .or_else(|| others().max_by_key(|set| set.replicas))?;
         Some(StableTemplate {
             hash: set.version.clone(),
             pod_template_hash: None,

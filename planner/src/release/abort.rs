@@ -182,21 +182,19 @@ fn wait_for_pods(s: &Situation, mut draft: Draft, waiting: String, limit: Durati
         );
         return draft.then_nothing();
     }
-    // once it was back, pods that come and go are the probes' business
-    let since = draft
-        .status
-        .timeline
-        .rolled_back
-        .clone()
-        .or(draft.status.timeline.decided.clone());
-    if draft.is_over(since.as_deref(), limit) {
+    // the wait keeps its end while it lasts, and a pause ends the wait
+    let end = draft.end_of_wait(&[WaitReason::RollbackRunning], limit);
+    if end.is_none_or(|end| draft.now >= end) {
         return ineffective(
             draft,
             "StableNotReady",
-            &format!("rolled back, but after {}s {waiting}", limit.as_secs()),
+            &format!(
+                "rolled back, but not within {}s: {waiting}",
+                limit.as_secs()
+            ),
         );
     }
-    if let Some(end) = draft.end(since.as_deref(), limit) {
+    if let Some(end) = end {
         draft.wait_until(WaitReason::RollbackRunning, waiting, end);
     }
     draft.then_nothing()

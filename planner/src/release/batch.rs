@@ -6,6 +6,7 @@ use sluice_api::{BatchSize, ReleasePhase, RolloutPlanSpec, reason::WaitReason};
 use super::{
     decision::{Decision, Write},
     draft::{Draft, evidence, unproved},
+    failure,
     observation::Plan,
     situation::Situation,
     writes,
@@ -174,13 +175,22 @@ fn act(
                 format!("{progress}; old pods go first"),
             );
         }
-        Step::Surge(_) | Step::NotReady(_) | Step::Filling(_) => match s.refused() {
-            Some(why) => draft.wait(
-                WaitReason::PodsRefused,
-                format!("{progress}; pods are not created: {why}"),
-            ),
-            None => draft.wait(WaitReason::PodsNotReady, progress),
-        },
+        Step::Surge(_) | Step::NotReady(_) | Step::Filling(_) => {
+            let (reason, text) = match s.refused() {
+                Some(why) => (
+                    WaitReason::PodsRefused,
+                    format!("{progress}; pods are not created: {why}"),
+                ),
+                None => (WaitReason::PodsNotReady, progress),
+            };
+            let was_ready = draft
+                .open_batch()
+                .is_some_and(|record| record.ready.is_some());
+            match failure::end_of_readiness(&draft, plan.progress_deadline.get()) {
+                Some(end) if was_ready => draft.wait_until(reason, text, end),
+                _ => draft.wait(reason, text),
+            }
+        }
     }
     let Some(limits) = step.limits() else {
         return draft.then_nothing();
@@ -208,7 +218,7 @@ fn finish(s: &Situation, mut draft: Draft) -> Decision {
     draft.then_patch(Write::Finish, writes::finish(s))
 }
 
-/// Counts the pods that a write asks for, before it is sent.
+/// Counts the pods that a write asks for, before it is sent. Asking for more than before is progress; asking again for the same is not.
 pub(super) fn expose(s: &Situation, draft: &mut Draft, limits: Limits) {
     let vacant = s
         .view
@@ -217,6 +227,13 @@ pub(super) fn expose(s: &Situation, draft: &mut Draft, limits: Limits) {
         .max(limits.unavailable);
     let (_, asked) = steps::fixed_point(s.view.replicas, limits.surge, vacant);
     draft.status.exposure = draft.status.exposure.max(asked);
+    let now = rfc3339(draft.now);
+    if let Some(record) = draft.open_batch()
+        && asked > record.reached
+    {
+        record.reached = asked;
+        record.progressed = Some(now);
+    }
 }
 
 /// Limits as they are written to the Deployment.

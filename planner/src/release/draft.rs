@@ -33,6 +33,8 @@ pub(super) struct Draft {
     pub status: ReleaseStatus,
     /// The phase that was stored before this pass.
     pub was: ReleasePhase,
+    /// What was waited for, as stored.
+    before: Vec<Waiting>,
     generation: Option<i64>,
     wake: Option<Duration>,
 }
@@ -41,13 +43,14 @@ impl Draft {
     /// Starts from what is stored; what is waited for is found out anew.
     pub fn of(s: &Situation) -> Self {
         let mut status = s.stored();
-        status.waiting_on.clear();
+        let before = std::mem::take(&mut status.waiting_on);
         status.message = None;
         status.pods = Some(s.pods());
         status.exposure = status.exposure.max(s.counts.new).max(s.new_existing);
         Self {
             now: s.seen.now,
             was: status.phase,
+            before,
             status,
             generation: s.release.metadata.generation,
             wake: None,
@@ -67,6 +70,17 @@ impl Draft {
     pub fn wait_until(&mut self, reason: WaitReason, message: impl AsRef<str>, until: Timestamp) {
         self.push(reason, message.as_ref(), Some(rfc3339(until)));
         self.look_again(until);
+    }
+
+    /// When a wait that is going on already ends; a wait for one of these reasons that begins now ends after `span`.
+    pub fn end_of_wait(&self, reasons: &[WaitReason], span: Duration) -> Option<Timestamp> {
+        let known = self
+            .before
+            .iter()
+            .find(|waiting| reasons.contains(&waiting.reason));
+        known
+            .and_then(|waiting| stored(waiting.until.as_deref()))
+            .or_else(|| self.end(Some(&rfc3339(self.now)), span))
     }
 
     fn push(&mut self, reason: WaitReason, message: &str, until: Option<String>) {
@@ -106,6 +120,14 @@ impl Draft {
             .batches
             .last_mut()
             .filter(|record| record.verified.is_none())
+    }
+
+    /// Whether so many pods are more than the last batch ever reached.
+    pub fn is_progress(&self, pods: u32) -> bool {
+        self.status
+            .batches
+            .last()
+            .is_some_and(|record| pods > record.reached)
     }
 
     /// Opens a batch.
@@ -190,6 +212,7 @@ pub(super) fn closed(release: &Release, now: Timestamp, by: &str) -> ReleaseStat
         now,
         status: release.status.clone().unwrap_or_default(),
         was: ReleasePhase::default(),
+        before: Vec::new(),
         generation: release.metadata.generation,
         wake: None,
     };

@@ -5,7 +5,11 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sluice_api::{Verdict, reason::AbortReason, release::ProbeEvidence};
+use sluice_api::{
+    Verdict,
+    reason::{AbortReason, WaitReason},
+    release::ProbeEvidence,
+};
 
 use super::{
     draft::{Draft, evidence},
@@ -80,43 +84,40 @@ pub(super) fn probes<'p>(answers: impl IntoIterator<Item = &'p ProbeAnswer>) -> 
     })
 }
 
-/// The open batch did not get its pods ready in time, or did not get them ready again after its bake.
-pub(super) fn deadline(
-    s: &Situation,
-    draft: &mut Draft,
-    bake: Duration,
-    deadline: Duration,
-) -> Option<Failure> {
+/// A step of the open batch did not get its pods ready in time, or pods that were ready once have not been for as long.
+pub(super) fn deadline(s: &Situation, draft: &mut Draft, deadline: Duration) -> Option<Failure> {
     let record = draft
         .status
         .batches
         .last()
         .filter(|record| record.verified.is_none())?;
-    let (since, span) = match &record.ready {
-        None => (record.started.clone(), deadline),
-        Some(ready) => (ready.clone(), bake.saturating_add(deadline)),
-    };
     let all_ready =
         s.counts.new >= record.pods && s.counts.new > 0 && s.counts.new_ready >= s.counts.new;
     if all_ready {
         return None;
     }
-    if !draft.is_over(Some(&since), span) {
-        if let Some(end) = draft.end(Some(&since), span) {
-            draft.look_again(end);
+    let end = match &record.ready {
+        // a step taken is progress; the times are of one form, so the later one is the greater text
+        None => {
+            let since = record.progressed.as_deref().max(Some(&record.started));
+            draft.end(since, deadline)
         }
+        Some(_) => end_of_readiness(draft, deadline),
+    }?;
+    if draft.now < end {
+        draft.look_again(end);
         return None;
     }
-    let index = record.index;
     let refused = s
         .refused()
         .map(|why| format!("; pods are not created: {why}"))
         .unwrap_or_default();
     let message = format!(
-        "batch {index}: {} of {} new pods were ready {}s after {since}{refused}",
+        "batch {}: {} of {} new pods are ready, {}s after its last progress{refused}",
+        record.index,
         s.counts.new_ready,
         record.pods,
-        span.as_secs()
+        deadline.as_secs()
     );
     Some(Failure::plain(
         AbortReason::ProgressDeadlineExceeded,
@@ -125,18 +126,37 @@ pub(super) fn deadline(
     ))
 }
 
-/// The Deployment controller itself gave up on the finish.
-pub(super) fn native_deadline(s: &Situation, now: Timestamp) -> Option<Failure> {
-    let exceeded = s.view.deadline_exceeded && s.view.is_observed() && !s.view.is_pinned();
-    exceeded.then(|| {
-        Failure::plain(
+/// When pods that were ready once have been unready for too long. Counted while they are, so a proof that is long in coming uses none of it up.
+pub(super) fn end_of_readiness(draft: &Draft, deadline: Duration) -> Option<Timestamp> {
+    draft.end_of_wait(
+        &[WaitReason::PodsNotReady, WaitReason::PodsRefused],
+        deadline,
+    )
+}
+
+/// The finish does not get on: the Deployment controller itself gave up, or pods have not been ready for too long. (It does not give up on pods that came by
+/// scaling up.) One more ready pod than ever before is progress.
+pub(super) fn unfinished(s: &Situation, draft: &Draft, deadline: Duration) -> Option<Failure> {
+    let counts = s.counts;
+    let text = format!(
+        "{} of {} pods are new and ready",
+        counts.new_ready, counts.replicas
+    );
+    if s.view.deadline_exceeded && s.view.is_observed() && !s.view.is_pinned() {
+        let text = format!("the Deployment controller reports ProgressDeadlineExceeded: {text}");
+        return Some(Failure::plain(
             AbortReason::ProgressDeadlineExceeded,
-            format!(
-                "the Deployment controller reports ProgressDeadlineExceeded: {} of {} new pods are ready",
-                s.counts.new_ready, s.view.replicas
-            ),
-            now,
-        )
+            text,
+            draft.now,
+        ));
+    }
+    let waits = counts.replicas > 0
+        && counts.new_ready < counts.replicas
+        && !draft.is_progress(counts.new_ready);
+    let over = waits && end_of_readiness(draft, deadline).is_some_and(|end| draft.now >= end);
+    over.then(|| {
+        let text = format!("{text}, {}s after the last progress", deadline.as_secs());
+        Failure::plain(AbortReason::ProgressDeadlineExceeded, text, draft.now)
     })
 }
 

@@ -5,6 +5,7 @@ use sluice_api::{ReleasePhase, reason::WaitReason};
 use super::{
     decision::Decision,
     draft::{Draft, unproved},
+    failure,
     observation::Plan,
     situation::Situation,
 };
@@ -32,20 +33,7 @@ pub(super) fn decide(s: &Situation, mut draft: Draft) -> Decision {
         return draft.then_nothing();
     }
     if counts.new < counts.replicas || counts.new_ready < counts.replicas {
-        let text = format!(
-            "{} of {} pods are new and ready",
-            counts.new_ready, counts.replicas
-        );
-        match s.refused() {
-            Some(why) => {
-                draft.wait(
-                    WaitReason::PodsRefused,
-                    format!("{text}; pods are not created: {why}"),
-                );
-            }
-            None => draft.wait(WaitReason::PodsNotReady, text),
-        }
-        return draft.then_nothing();
+        return wait_for_pods(s, draft);
     }
     if counts.old > 0 || counts.old_existing > 0 {
         draft.wait(
@@ -100,5 +88,35 @@ pub(super) fn decide(s: &Situation, mut draft: Draft) -> Decision {
             counts.replicas
         ),
     );
+    draft.then_nothing()
+}
+
+fn wait_for_pods(s: &Situation, mut draft: Draft) -> Decision {
+    let ready = s.counts.new_ready;
+    let text = format!("{ready} of {} pods are new and ready", s.counts.replicas);
+    let (reason, text) = match s.refused() {
+        Some(why) => (
+            WaitReason::PodsRefused,
+            format!("{text}; pods are not created: {why}"),
+        ),
+        None => (WaitReason::PodsNotReady, text),
+    };
+    let Some((plan, _)) = s.plan() else {
+        draft.wait(reason, text);
+        return draft.then_nothing();
+    };
+    let deadline = plan.progress_deadline.get();
+    let end = if draft.is_progress(ready) {
+        draft.end(Some(&rfc3339(draft.now)), deadline)
+    } else {
+        failure::end_of_readiness(&draft, deadline)
+    };
+    if let Some(record) = draft.status.batches.last_mut() {
+        record.reached = record.reached.max(ready);
+    }
+    match end {
+        Some(end) => draft.wait_until(reason, text, end),
+        None => draft.wait(reason, text),
+    }
     draft.then_nothing()
 }

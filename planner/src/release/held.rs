@@ -1,5 +1,8 @@
 //! Held at zero: gates are proved, the way back is rehearsed, then the first pods are let in (C2, C3).
 //!
+//! A workload scaled to zero is not kept held: scaled up under pause, the Deployment controller would bring back whichever version is youngest, even one that
+//! was rolled back. Its new version is let in as a whole, while nothing runs, and proved when there are pods.
+//!
 //! Also the state of a release that took the place of another one: its pods are zero too, while the pin and the limits of the other one still stand.
 
 use sluice_api::{GateState, ReleasePhase, Verdict, reason::WaitReason};
@@ -41,13 +44,6 @@ pub(super) fn decide(s: &Situation, mut draft: Draft) -> Decision {
         draft.wait(WaitReason::GenerationNotObserved, why);
         return draft.then_nothing();
     }
-    if s.view.replicas == 0 {
-        draft.wait(
-            WaitReason::PodsNotReady,
-            "scaled to zero: no pod can prove the new version; it is released when the workload is scaled up",
-        );
-        return draft.then_nothing();
-    }
     draft.status.phase = ReleasePhase::Probing;
     if !proved(s, &mut draft) {
         return draft.then_nothing();
@@ -76,7 +72,7 @@ pub(super) fn decide(s: &Situation, mut draft: Draft) -> Decision {
     }
     let now = rfc3339(draft.now);
     draft.status.timeline.started.get_or_insert(now.clone());
-    if s.is_recreate() || (s.stable().is_none() && s.counts.old == 0) {
+    if s.is_recreate() || s.counts.old == 0 {
         return as_a_whole(s, draft, batches.count());
     }
     let next = match draft.open_batch() {
@@ -163,7 +159,7 @@ fn proved(s: &Situation, draft: &mut Draft) -> bool {
     proved
 }
 
-/// No batches: the user's strategy is all or nothing, or there is no old version to step away from. The Deployment controller does it by itself.
+/// No batches: the user's strategy is all or nothing, or no old pod is there to step away from. The Deployment controller does it by itself.
 fn as_a_whole(s: &Situation, mut draft: Draft, of: u32) -> Decision {
     let pods = s.view.replicas;
     if draft.open_batch().is_none() {

@@ -285,8 +285,10 @@ fn waits_for_human(s: &Situation, draft: &mut Draft) -> bool {
 fn failing(s: &Situation, draft: &mut Draft) -> Option<failure::Failure> {
     let finishing = draft.was == ReleasePhase::Finishing && !s.landed;
     if finishing && s.hold.is_none() {
-        return failure::probes(s.seen.during.iter().chain(&s.seen.after))
-            .or_else(|| failure::native_deadline(s, draft.now).filter(|_| !s.view.paused));
+        return failure::probes(s.seen.during.iter().chain(&s.seen.after)).or_else(|| {
+            let (plan, _) = s.plan().filter(|_| !s.view.paused)?;
+            failure::unfinished(s, draft, plan.progress_deadline.get())
+        });
     }
     if !s.landed {
         return None;
@@ -298,7 +300,7 @@ fn failing(s: &Situation, draft: &mut Draft) -> Option<failure::Failure> {
         if stands {
             return None;
         }
-        failure::deadline(s, draft, plan.bake.get(), plan.progress_deadline.get())
+        failure::deadline(s, draft, plan.progress_deadline.get())
     })
 }
 
