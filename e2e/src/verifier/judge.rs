@@ -123,7 +123,9 @@ pub fn judge(events: &[Event], expected: &Expected) -> Vec<Breach> {
             }
         }
         let total: u32 = world.sets.values().map(|set| set.replicas).sum();
-        if total <= world.replicas + surge(expected.surge, world.replicas) {
+        // after scaling down, pods go a moment after they are no longer wanted
+        if total.max(living(&world, None)) <= world.replicas + surge(expected.surge, world.replicas)
+        {
             current.high = world.replicas;
         }
         if total >= world.replicas {
@@ -429,6 +431,37 @@ mod tests {
             judge(&events, &expected())
                 .iter()
                 .any(|breach| breach.what.contains("in all"))
+        );
+    }
+
+    fn pod(revision: u64, name: &str, image: &str, terminating: bool) -> Event {
+        let fact = Fact::Pod {
+            name: name.into(),
+            replica_set: image.into(),
+            image: image.into(),
+            terminating,
+            ready: true,
+            over: false,
+        };
+        Event {
+            revision,
+            deleted: false,
+            fact,
+        }
+    }
+
+    #[test]
+    fn pods_that_scaling_down_has_not_ended_yet_are_no_breach_but_new_ones_are() {
+        let mut events = baseline();
+        events.extend((0..10).map(|number| pod(2, &number.to_string(), "v1", false)));
+        events.extend([deployment(4, "v2", 5), set(5, "v1", 5, 10)]);
+        events.extend((5..10).map(|number| pod(6, &number.to_string(), "v1", true)));
+        assert_eq!(judge(&events, &expected()), []);
+        events.extend((10..13).map(|number| pod(7, &number.to_string(), "v1", false)));
+        assert!(
+            judge(&events, &expected())[0]
+                .what
+                .contains("8 pods existing in all")
         );
     }
 

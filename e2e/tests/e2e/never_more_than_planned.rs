@@ -22,7 +22,7 @@ use sluice_e2e::{Kill, Plane, PlaneOptions};
 use crate::dice::{Dice, seed};
 
 /// Deployments that are released side by side.
-const SIDE_BY_SIDE: u32 = 8;
+const SIDE_BY_SIDE: u32 = 10;
 /// How long one release may take before it counts as stuck.
 const STUCK: Duration = Duration::from_secs(120);
 
@@ -128,14 +128,14 @@ async fn disturb(
     tally: &Tally,
 ) -> anyhow::Result<()> {
     loop {
-        let quiet = Instant::now() + dice.millis(3000, 8000);
+        let quiet = Instant::now() + dice.millis(4000, 9000);
         while Instant::now() < quiet {
             if over.load(Ordering::Relaxed) {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        let dead_for = dice.millis(0, 1500);
+        let dead_for = dice.millis(0, 1000);
         if dice.chance(65) {
             sluice.kill_controller();
             tally.add(&tally.controller_kills);
@@ -218,7 +218,7 @@ impl<'a> Run<'a> {
     async fn release(&mut self, number: u32) -> anyhow::Result<()> {
         let first = self.apply_new_version().await?;
         let course = self.dice.between(0, 9);
-        let wait = self.dice.millis(100, 2500);
+        let wait = self.dice.millis(100, 2000);
         let mut last = first;
         match course {
             0 | 1 => {
