@@ -7,8 +7,10 @@ mod dice;
 mod network;
 mod never_more_than_planned;
 mod one_verdict;
+mod place;
 mod plane;
 mod pods;
+mod refusals;
 mod users;
 
 /// A Deployment as a developer would write it, with one container `main` listening on 8080.
