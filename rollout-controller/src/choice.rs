@@ -61,7 +61,8 @@ pub(crate) fn pick(
 }
 
 /// The ReplicaSet of the version that a rollback would return to. What runs is the baseline: the last version that a release proved, if it still has ready
-/// pods; else the version with the most ready pods; with no ready pod anywhere the last proved one, then the one the hold names, then the one with the most pods wanted.
+/// pods; else the version with the most ready pods; with no ready pod anywhere the last proved one, then the one the hold names. A version of which no pod is ready and
+/// which nothing ever proved is nothing to return to: a failure then waits for a human, and no rollback that cannot help locks the fix out.
 pub(crate) fn baseline<'a>(
     target: &str,
     named: Option<&str>,
@@ -92,21 +93,20 @@ pub(crate) fn baseline<'a>(
             .find(|set| Some(set.facts.template_hash.as_str()) == hash)
             .copied()
     };
-    let most = |count: fn(&observation::ReplicaSet) -> u32| {
+    let most_ready = || {
         others
             .iter()
-            .filter(|set| count(&set.facts) > 0)
+            .filter(|set| set.facts.ready > 0)
             .max_by(|one, other| {
-                (count(&one.facts), &one.created).cmp(&(count(&other.facts), &other.created))
+                (one.facts.ready, &one.created).cmp(&(other.facts.ready, &other.created))
             })
             .copied()
     };
     of(proved)
         .filter(|set| set.facts.ready > 0)
-        .or_else(|| most(|set| set.ready))
+        .or_else(most_ready)
         .or_else(|| of(proved))
         .or_else(|| of(named))
-        .or_else(|| most(|set| set.replicas))
 }
 
 #[cfg(test)]
@@ -274,11 +274,11 @@ mod tests {
                 Some("a"),
             ),
             (
-                "nothing is ready: most wanted",
+                "nothing is ready, nothing was proved",
                 &[][..],
                 None,
                 vec![set("a", DAY[0], 0, 0), set("b", DAY[1], 0, 9)],
-                Some("b"),
+                None,
             ),
             (
                 "of equals the younger",
