@@ -6,6 +6,8 @@
 
 use sluice_api::{BatchSize, Duration, RolloutPlanSpec, gate::ProbeRef};
 
+use crate::problem;
+
 pub use crate::problem::Problem as PlanProblem;
 
 /// The longest bake and the longest watch.
@@ -94,6 +96,8 @@ pub fn validate_plan(spec: &RolloutPlanSpec) -> Vec<PlanProblem> {
         ));
     }
     sizes_go_up(&spec.batches, &mut problems);
+    let selector = spec.components.selector.as_ref();
+    problem::of_selector("spec.components.selector", selector, &mut problems);
     for (path, found, shortest, longest) in [
         ("spec.bake", spec.bake, Duration::default(), LONGEST_BAKE),
         (
@@ -159,6 +163,8 @@ pub(crate) fn probe_references(path: &str, probes: &[ProbeRef], problems: &mut V
         ));
     }
     for (position, probe) in probes.iter().enumerate() {
+        let selector = format!("{path}[{position}].selector");
+        problem::of_selector(&selector, probe.selector.as_ref(), problems);
         let found = match (&probe.name, &probe.selector) {
             (Some(_), Some(_)) => "name and selector",
             (None, None) => "neither name nor selector",

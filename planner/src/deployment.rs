@@ -57,6 +57,8 @@ pub struct DeploymentView<'a> {
     pub existing: u32,
     /// `status.updatedReplicas`: pods of the present template.
     pub updated: u32,
+    /// `status.availableReplicas`.
+    pub available: u32,
     /// The message of the condition `ReplicaFailure`, when it is true.
     pub replica_failure: Option<&'a str>,
     /// The Deployment controller's own progress deadline passed.
@@ -123,6 +125,7 @@ impl<'a> DeploymentView<'a> {
             annotations,
             existing: pods(status("replicas"), "status.replicas", 0)?,
             updated: pods(status("updatedReplicas"), "status.updatedReplicas", 0)?,
+            available: pods(status("availableReplicas"), "status.availableReplicas", 0)?,
             replica_failure: condition(status("conditions"), "ReplicaFailure", "True")
                 .map(|condition| condition["message"].as_str().unwrap_or_default()),
             deadline_exceeded: condition(status("conditions"), "Progressing", "False")
@@ -140,6 +143,15 @@ impl<'a> DeploymentView<'a> {
     #[must_use]
     pub fn annotation(&self, key: &str) -> Option<&'a str> {
         self.annotations?.get(key)?.as_str()
+    }
+
+    /// Whether every wanted pod runs the present template and is available, and no other pod is left.
+    #[must_use]
+    pub const fn is_complete(&self) -> bool {
+        self.is_observed()
+            && self.updated == self.replicas
+            && self.existing == self.replicas
+            && self.available >= self.replicas
     }
 
     /// Whether the Deployment controller has seen the present generation.

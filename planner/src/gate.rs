@@ -15,7 +15,7 @@ use sluice_api::{
 
 use crate::{
     batches::probe_references,
-    problem::Problem,
+    problem::{self, Problem},
     release::observation::ProbeAnswer,
     text::{bounded, rfc3339},
 };
@@ -207,6 +207,8 @@ pub fn validate_gate(spec: &GateSpec) -> Vec<GateProblem> {
             format!("{SHORTEST_MAX_AGE} to {LONGEST_MAX_AGE}"),
         ));
     }
+    let selector = spec.components.selector.as_ref();
+    problem::of_selector("spec.components.selector", selector, &mut problems);
     probe_references("spec.before.probes", &spec.before.probes, &mut problems);
     problems
 }

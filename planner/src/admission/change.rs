@@ -54,7 +54,8 @@ impl<'a> Change<'a> {
         self.old.as_ref().is_none_or(|old| old.hash != self.target)
     }
 
-    /// The stable version of the workload: that of the release under way, else what the last one left, else that of the last success.
+    /// The stable version of the workload: that of the release under way, else what the last one left, else that of the last success,
+    /// else what runs everywhere and is available. Never merely what the old object asks for: that may be a rollout which never got anywhere.
     pub fn stable<'f>(&'f self, facts: &'f Facts) -> Option<&'f str> {
         let hold = self.old.as_ref().and_then(|old| old.hold.as_ref());
         let under_way = facts
@@ -79,6 +80,11 @@ impl<'a> Change<'a> {
                 facts.releases.iter().rev().find_map(left)
             })
             .or(facts.stable.as_deref())
+            .or_else(|| {
+                let old = self.old.as_ref()?;
+                (old.hold.is_none() && old.view.replicas > 0 && old.view.is_complete())
+                    .then_some(old.hash.as_str())
+            })
     }
 
     /// Whether the request puts a known stable version back: always let in, never held.

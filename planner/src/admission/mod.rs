@@ -16,6 +16,8 @@ mod change;
 mod mutate;
 pub(crate) mod originals;
 mod refusal;
+#[cfg(test)]
+mod tests;
 mod validate;
 
 use serde_json::Value;

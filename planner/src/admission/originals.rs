@@ -95,7 +95,8 @@ pub(super) fn can_come_back(originals: &Originals) -> bool {
         Ok(Strategy::Recreate) => true,
         Ok(Strategy::RollingUpdate { surge, unavailable }) => {
             let zero = |share| matches!(share, Share::Pods(0) | Share::Percent(0));
-            !(zero(surge) && zero(unavailable)) && !matches!(unavailable, Share::Percent(101..))
+            let both_zero = zero(surge) && zero(unavailable);
+            !(both_zero || matches!(unavailable, Share::Percent(101..)))
         }
         Err(_) => false,
     };

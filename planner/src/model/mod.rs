@@ -9,4 +9,10 @@ mod properties;
 #[cfg(test)]
 mod random;
 #[cfg(test)]
+mod stories;
+#[cfg(test)]
+mod stories_undone;
+#[cfg(test)]
+mod stories_unseen;
+#[cfg(test)]
 mod world;

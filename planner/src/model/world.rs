@@ -48,6 +48,8 @@ pub(super) struct World {
     pub flaky: bool,
     pub rehearsal: Option<Rehearsal>,
     pub refuses_rehearsal: bool,
+    /// Probes asked for a rollback never answer.
+    pub silent: bool,
     /// Every write of ours that landed.
     pub writes: Vec<Write>,
     clock: u64,
@@ -89,6 +91,7 @@ impl World {
             flaky: false,
             rehearsal: None,
             refuses_rehearsal: false,
+            silent: false,
             writes: Vec::new(),
             clock: 1,
         };
@@ -151,9 +154,15 @@ impl World {
         }
         let pods: usize = self.sets.all.iter().map(|set| set.pods.len()).sum();
         let updated = self.sets.of(&spec.version).map_or(0, |set| set.pods.len());
+        let available: u32 = self
+            .sets
+            .all
+            .iter()
+            .map(|set| set.available(self.now))
+            .sum();
         let status = json!({
             "observedGeneration": self.deployment["metadata"]["generation"],
-            "replicas": pods, "updatedReplicas": updated,
+            "replicas": pods, "updatedReplicas": updated, "availableReplicas": available,
         });
         let wrote = self.deployment["status"] != status;
         if wrote {
@@ -320,11 +329,13 @@ impl World {
         self.store(new).unwrap();
     }
 
-    // --- our controller
-
-    pub fn observe(&self) -> Observation {
-        self.observe_with(&self.sets)
+    /// The same as a patch, as a person would send it with every webhook deleted.
+    pub fn unseen_patch(&mut self, operations: &[Value]) {
+        let object = self.patched(operations).unwrap();
+        self.store(object).unwrap();
     }
+
+    // --- our controller
 
     /// What the controller sees when its view of the ReplicaSets is `sets`.
     pub fn observe_with(&self, sets: &Sets) -> Observation {
@@ -451,7 +462,7 @@ impl World {
         // the same moment always gets the same answer
         let cannot_tell = self.flaky && (self.now / 700).is_multiple_of(3);
         let verdict = match kind {
-            _ if ready == 0 || cannot_tell => Verdict::Unknown,
+            _ if ready == 0 || cannot_tell || (proof && self.silent) => Verdict::Unknown,
             _ if proof && self.stable_is_sick => Verdict::Fail,
             Some(Kind::ReadyButFailing) => Verdict::Fail,
             _ => Verdict::Pass,
@@ -556,6 +567,16 @@ impl World {
         let changed = release.status.as_ref() != Some(status);
         release.status = Some(status.clone());
         changed
+    }
+
+    /// The built-in controllers work, ours does not.
+    pub fn settle_without_release(&mut self) {
+        for _ in 0..100 {
+            self.sync_native();
+            self.sync_pods();
+            self.ready_all();
+            self.now += 200;
+        }
     }
 
     /// Everybody works, one after the other, until nothing changes for a while.

@@ -68,6 +68,10 @@ pub struct ReplicaSet {
 
 /// The plan of the workload.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one per pass, and almost always the large one"
+)]
 pub enum Plan {
     /// Found, valid, the winner.
     Active {
