@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 use serde_json::Value;
 use sluice_api::{
-    Release, RolloutPlan, Verdict, WorkloadKind,
+    PodSet, Release, RolloutPlan, Verdict, WorkloadKind,
     annotation::{self, Denied, Hold, Originals},
     gate::ProbeRef,
     label::Mode,
@@ -18,7 +18,7 @@ use sluice_planner::{
     selection::{self, Workload},
     template::template_hash,
 };
-use sluice_probes::{Engine, RunId};
+use sluice_probes::{Answer, Engine, RunId};
 
 use crate::{
     cache::{
@@ -29,7 +29,7 @@ use crate::{
     choice::{baseline, pick},
     execute::{ExecuteError, Executor},
     probing::{
-        desired::{release_run, stable_run},
+        desired::{pod_set, release_run, stable_run},
         judging::Judge,
         references::Referred,
     },
@@ -123,7 +123,12 @@ impl Gatherer {
                     release.metadata.name.clone().unwrap_or_default(),
                 );
                 let own = plan.metadata.namespace.as_deref().unwrap_or_default();
-                self.answers(probes.resolve(references, own), |probe| run(probe, &name))
+                let undoing = run(key, &name) == stable_run(key, &name);
+                self.answers(
+                    probes.resolve(references, own),
+                    |probe| run(probe, &name),
+                    |set| pods_to_ask(set, release, undoing, &sets),
+                )
             }
             _ => Vec::new(),
         };
@@ -253,7 +258,14 @@ impl Gatherer {
         }
     }
 
-    fn answers(&self, referred: Vec<Referred>, run: impl Fn(&Key) -> RunId) -> Vec<ProbeAnswer> {
+    /// What the engine says; `exist` counts the pods that a probe of pods must have asked. Pods and their ReplicaSets come by different watches: while the
+    /// engine knows of fewer pods than there are, those it knows do not speak for the others.
+    fn answers(
+        &self,
+        referred: Vec<Referred>,
+        run: impl Fn(&Key) -> RunId,
+        exist: impl Fn(PodSet) -> u32,
+    ) -> Vec<ProbeAnswer> {
         let unknown = |probe: String, message: String| ProbeAnswer {
             probe,
             verdict: Verdict::Unknown,
@@ -270,6 +282,10 @@ impl Gatherer {
                     Some(why) => unknown(key.to_string(), why),
                     None => {
                         let answer = self.engine.answer(&run(&key));
+                        let unasked = pod_set(&probe).and_then(|of| unasked(&answer, exist(of)));
+                        if let Some(why) = unasked {
+                            return unknown(key.to_string(), why);
+                        }
                         ProbeAnswer {
                             probe: key.to_string(),
                             verdict: answer.verdict,
@@ -325,6 +341,39 @@ impl Gatherer {
     }
 }
 
+/// Why a pass of some pods is none of all that `exist`.
+fn unasked(answer: &Answer, exist: u32) -> Option<String> {
+    let asked = u32::try_from(answer.targets).unwrap_or(u32::MAX);
+    (answer.verdict == Verdict::Pass && asked < exist)
+        .then(|| format!("{asked} of {exist} pods are known to the prober"))
+}
+
+/// How many pods a probe of the pods `of` a release must have asked, as their ReplicaSets count them.
+fn pods_to_ask(of: PodSet, release: &Release, undoing: bool, sets: &[Arc<ReplicaSetRow>]) -> u32 {
+    let stable = release
+        .spec
+        .stable
+        .as_ref()
+        .map(|stable| stable.hash.as_str());
+    let canary = if undoing {
+        stable
+    } else {
+        Some(release.spec.target.hash.as_str())
+    };
+    sets.iter()
+        .map(|set| &set.facts)
+        .filter(|facts| {
+            let template = Some(facts.template_hash.as_str());
+            match of {
+                PodSet::Canary => template == canary,
+                PodSet::Stable => template == stable,
+                PodSet::All => true,
+            }
+        })
+        .map(|facts| facts.existing)
+        .fold(0, u32::saturating_add)
+}
+
 /// The Deployment as selectors see it.
 fn workload<'a>(key: &'a Key, row: &'a DeploymentRow) -> Workload<'a> {
     Workload {
@@ -353,4 +402,81 @@ fn retry_waits(row: &DeploymentRow, releases: &[Arc<Release>]) -> bool {
         && releases
             .iter()
             .any(|release| is_finished(release) && release.spec.retry.is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use sluice_planner::release::observation::ReplicaSet;
+
+    use super::*;
+
+    #[test]
+    fn the_pods_a_probe_must_have_asked_are_counted_by_their_replica_sets() {
+        let set = |template: &str, existing| {
+            Arc::new(ReplicaSetRow {
+                namespace: "shop".into(),
+                uid: template.into(),
+                owner: Some("u".into()),
+                created: String::new(),
+                facts: ReplicaSet {
+                    name: template.into(),
+                    pod_template_hash: template.into(),
+                    template_hash: template.into(),
+                    replicas: existing,
+                    existing,
+                    ready: existing,
+                    available: 0,
+                    observed: true,
+                    failure: None,
+                },
+            })
+        };
+        let sets = [
+            set("target0000", 2),
+            set("stable0000", 18),
+            set("older00000", 1),
+        ];
+        let release: Release = serde_json::from_value(json!({
+            "apiVersion": "sluice.dev/v1alpha1", "kind": "Release", "metadata": {"name": "r"},
+            "spec": {"workload": {"kind": "Deployment", "name": "checkout", "uid": "u"},
+                "target": {"hash": "target0000"}, "stable": {"hash": "stable0000", "template": {}},
+                "originals": {}, "plan": {"namespace": "shop", "name": "p"}},
+        }))
+        .unwrap();
+        for (of, undoing, expected) in [
+            (PodSet::Canary, false, 2),
+            (PodSet::Stable, false, 18),
+            (PodSet::All, false, 21),
+            (PodSet::Canary, true, 18),
+            (PodSet::Stable, true, 18),
+            (PodSet::All, true, 21),
+        ] {
+            assert_eq!(
+                pods_to_ask(of, &release, undoing, &sets),
+                expected,
+                "{of:?}, undoing: {undoing}"
+            );
+        }
+    }
+
+    #[test]
+    fn pods_that_the_prober_does_not_know_are_not_spoken_for() {
+        let passes = |targets| Answer {
+            verdict: Verdict::Pass,
+            targets,
+            ..Answer::unknown("status 200")
+        };
+        assert_eq!(
+            unasked(&passes(1), 2).as_deref(),
+            Some("1 of 2 pods are known to the prober")
+        );
+        assert_eq!(unasked(&passes(2), 2), None);
+        assert_eq!(unasked(&passes(3), 2), None, "one is on its way out");
+        let fails = Answer {
+            verdict: Verdict::Fail,
+            ..passes(1)
+        };
+        assert_eq!(unasked(&fails, 2), None, "one bad pod is enough");
+    }
 }

@@ -87,6 +87,8 @@ pub struct Desired {
     pub runs: Vec<Run>,
     /// What each gate requires.
     pub gates: BTreeMap<Key, Vec<Requirement>>,
+    /// Which form of each gate that was worked out from: uid and generation.
+    pub forms: BTreeMap<Key, (Option<String>, Option<i64>)>,
     /// The runs of each probe on its own schedule.
     pub probes: BTreeMap<Key, Vec<RunId>>,
     /// Who wants to know about a run.
@@ -168,6 +170,8 @@ pub fn desired(scene: &Scene<'_>) -> Desired {
     for (key, gate) in scene.gates {
         let requirements = gate_requirements(scene, &mut desired, key, gate, &open);
         desired.gates.insert(key.clone(), requirements);
+        let form = (gate.metadata.uid.clone(), gate.metadata.generation);
+        desired.forms.insert(key.clone(), form);
     }
     for Component { key, row, open } in &open {
         for release in open {
@@ -422,7 +426,9 @@ fn runs_always(probe: &Probe) -> bool {
     probe.spec.triggers.contains(&Trigger::Interval)
 }
 
-fn pod_set(probe: &Probe) -> Option<PodSet> {
+/// Which pods a probe asks by address, if it does.
+#[must_use]
+pub fn pod_set(probe: &Probe) -> Option<PodSet> {
     probe.spec.http.as_ref().and_then(|http| http.target.pods)
 }
 

@@ -19,7 +19,8 @@ use arc_swap::ArcSwap;
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use sluice_api::{
-    Gate, GateState, Probe, Release, ReleasePhase, Verdict, gate::ReasonEntry, reason::GateReason,
+    Gate, GateState, Probe, Release, ReleasePhase, Verdict, WhenClosed, gate::ReasonEntry,
+    reason::GateReason,
 };
 use sluice_planner::{
     gate,
@@ -157,13 +158,15 @@ impl Judge {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What every gate of a workload says at this moment, asked of the engine itself.
+    /// What every gate that may stop a release of a workload says at this moment, asked of the engine itself. A gate with `whenClosed: Warn` is for the
+    /// record alone and stops nothing.
     #[must_use]
     pub fn gates_of(&self, workload: Workload<'_>) -> Vec<observation::Gate> {
         let gates = self.caches.gates.all();
         let desired = self.desired.load();
         let mut found: Vec<observation::Gate> = gates
             .iter()
+            .filter(|(_, gate)| gate.spec.when_closed != WhenClosed::Warn)
             .filter(|(_, gate)| selection::selects(gate.as_ref(), workload, &self.system))
             .map(|(key, gate)| {
                 let (state, reasons) = self.judge(key, gate, &desired, Timestamp::now());
@@ -231,10 +234,13 @@ impl Judge {
                 format!("the gate cannot work: {problem}"),
             );
         }
-        let Some(requirements) = desired.gates.get(key) else {
+        // what was worked out from an older form of the gate proves nothing about this one
+        let form = (gate.metadata.uid.clone(), gate.metadata.generation);
+        let current = desired.forms.get(key) == Some(&form);
+        let Some(requirements) = desired.gates.get(key).filter(|_| current) else {
             return unknown(
                 GateReason::NotYetJudged,
-                "the gate is new and was not judged yet".to_owned(),
+                "the gate is new or has just changed and was not judged yet".to_owned(),
             );
         };
         let requirements: Vec<gate::Requirement> = requirements
@@ -532,4 +538,78 @@ fn waits_at_a_gate(release: &Release) -> bool {
         .status
         .as_ref()
         .is_none_or(|status| matches!(status.phase, ReleasePhase::Held | ReleasePhase::Probing))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap as Labels;
+
+    use serde_json::{Value, json};
+    use sluice_api::WorkloadKind;
+    use sluice_probes::EngineOptions;
+
+    use super::*;
+
+    fn judge() -> Judge {
+        let options = EngineOptions {
+            allow: sluice_probes::TargetAllowList::default(),
+            http_proxy: None,
+            prometheus: BTreeMap::new(),
+            max_in_flight: 8,
+        };
+        let rules = options.rules();
+        let (engine, _task) = Engine::new(options).unwrap();
+        Judge::new(
+            Arc::new(Caches::default()),
+            engine,
+            rules,
+            "sluice-system".to_owned(),
+            Metrics::new(&sluice_runtime::metrics::Metrics::new()),
+        )
+    }
+
+    fn gate(name: &str, generation: i64, when_closed: &str) -> Value {
+        json!({
+            "apiVersion": "sluice.dev/v1alpha1", "kind": "Gate",
+            "metadata": {"name": name, "namespace": "shop", "uid": name, "generation": generation,
+                "resourceVersion": generation.to_string()},
+            "spec": {"components": {}, "whenClosed": when_closed},
+        })
+    }
+
+    fn states(judge: &Judge) -> Vec<(String, GateState)> {
+        let labels = Labels::new();
+        judge
+            .gates_of(Workload {
+                namespace: "shop",
+                kind: WorkloadKind::Deployment,
+                name: "checkout",
+                labels: &labels,
+            })
+            .into_iter()
+            .map(|gate| (gate.name, gate.state))
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn a_gate_that_only_warns_stops_no_release() {
+        let judge = judge();
+        judge.caches.gates.apply(gate("warns", 1, "Warn"));
+        judge.caches.gates.apply(gate("denies", 1, "Deny"));
+        judge.caches.gates.apply(gate("holds", 1, "Hold"));
+        let unknown = |name: &str| (format!("shop/{name}"), GateState::Unknown);
+        assert_eq!(states(&judge), [unknown("denies"), unknown("holds")]);
+    }
+
+    #[tokio::test]
+    async fn what_was_judged_of_an_older_form_of_a_gate_does_not_open_the_new_one() {
+        let judge = judge();
+        judge.caches.gates.apply(gate("g", 1, "Deny"));
+        judge.work_out();
+        assert_eq!(states(&judge), [("shop/g".to_owned(), GateState::Open)]);
+        judge.caches.gates.apply(gate("g", 2, "Deny"));
+        assert_eq!(states(&judge), [("shop/g".to_owned(), GateState::Unknown)]);
+        judge.work_out();
+        assert_eq!(states(&judge), [("shop/g".to_owned(), GateState::Open)]);
+    }
 }
