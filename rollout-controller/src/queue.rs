@@ -17,6 +17,9 @@ use crate::cache::table::Key;
 /// First and longest wait after a failed pass.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
 
+/// So many outdated timers may lie about before they are cleared away.
+const OUTDATED: usize = 256;
+
 #[derive(Default)]
 struct State {
     urgent: VecDeque<Key>,
@@ -157,6 +160,11 @@ impl State {
     fn timer(&mut self, key: Key, at: Instant) {
         self.due.insert(key.clone(), at);
         self.timers.push(Reverse((at, key)));
+        // a key that is looked at every second while it bakes for days would leave an outdated entry each time
+        if self.timers.len() > 2 * self.due.len() + OUTDATED {
+            let due = self.due.iter().map(|(key, at)| Reverse((*at, key.clone())));
+            self.timers = due.collect();
+        }
     }
 
     fn take(&mut self, now: Instant) -> Option<Key> {
@@ -231,6 +239,20 @@ mod tests {
         queue.done(&key("a"), Some(Duration::from_secs(1)));
         assert_eq!(queue.next().await, key("a"));
         assert_eq!(start.elapsed(), Duration::from_secs(10));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_that_is_looked_at_often_and_due_late_leaves_nothing_behind() {
+        let queue = Queue::default();
+        for _ in 0..10_000 {
+            queue.add(key("a"));
+            queue.next().await;
+            queue.done(&key("a"), Some(Duration::from_secs(86_400)));
+        }
+        assert!(queue.with(|state| state.timers.len()) <= 2 + OUTDATED + 1);
+        let start = Instant::now();
+        assert_eq!(queue.next().await, key("a"));
+        assert_eq!(start.elapsed(), Duration::from_secs(86_400));
     }
 
     #[tokio::test(start_paused = true)]
