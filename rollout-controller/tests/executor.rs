@@ -408,6 +408,48 @@ async fn a_release_is_made_once_and_a_foreign_one_of_that_name_is_no_success() {
 }
 
 #[tokio::test]
+async fn a_record_of_a_dead_workload_of_that_name_makes_room_and_that_of_a_successor_does_not() {
+    let stage = stage(false);
+    let found = stage.found();
+    let create = || Action::CreateRelease {
+        name: "r1".into(),
+        spec: Box::new(release_spec()),
+    };
+    let mut theirs = serde_json::to_value(release_spec()).unwrap();
+    theirs["workload"]["uid"] = json!("another");
+    let record = json!({"apiVersion": "sluice.dev/v1alpha1", "kind": "Release",
+        "metadata": {"name": "r1", "namespace": "shop", "uid": "r"}, "spec": theirs});
+    let mut live = stage.api.get(DEPLOYMENT).unwrap();
+
+    // what is cached is of yesterday: the record is the living workload's
+    live["metadata"]["uid"] = json!("another");
+    stage.api.put(DEPLOYMENT, live.clone());
+    stage.api.put(RELEASE, record);
+    let error = stage.carry_out(&found, decision(None, create())).await;
+    assert!(
+        matches!(error, Err(ExecuteError::Stale { .. })),
+        "{error:?}"
+    );
+    assert!(stage.api.get(RELEASE).is_some());
+
+    live["metadata"]["uid"] = json!("u");
+    stage.api.put(DEPLOYMENT, live);
+    let error = stage.carry_out(&found, decision(None, create())).await;
+    assert!(
+        matches!(error, Err(ExecuteError::Stale { .. })),
+        "{error:?}"
+    );
+    stage
+        .carry_out(&found, decision(None, create()))
+        .await
+        .unwrap();
+    assert_eq!(
+        stage.api.get(RELEASE).unwrap()["spec"]["workload"]["uid"],
+        "u"
+    );
+}
+
+#[tokio::test]
 async fn a_rehearsal_stores_nothing_and_only_the_servers_refusal_is_an_answer() {
     for (what, status, answer) in [
         ("accepted", None, Some(true)),

@@ -9,6 +9,7 @@ use kube::{
     Api, Client,
     api::{Patch, PatchParams, PostParams},
 };
+use serde::Deserialize;
 use serde_json::{Value, json};
 use sluice_api::{Release, ReleaseSpec, ReleaseStatus};
 use sluice_planner::release::{
@@ -237,9 +238,25 @@ impl Executor {
             }
             Err(error) => return Err(failed(&what, error)),
         };
-        let same = created.object["spec"]["workload"]["uid"] == *spec.workload.uid
+        let workload = &created.object["spec"]["workload"];
+        let same = workload["uid"] == *spec.workload.uid
             && created.object["spec"]["target"]["hash"] == *spec.target.hash;
+        // left over where a workload of this name was deleted without its dependents
+        let predecessor = workload["uid"] != *spec.workload.uid
+            && workload["name"] == *spec.workload.name
+            && workload["kind"] == spec.workload.kind.as_str();
+        let left_over = predecessor
+            .then(|| Release::deserialize(&created.object).ok())
+            .flatten();
         caches.releases.apply(created.object);
+        if let Some(left_over) = left_over {
+            // of two workloads of one kind and name only one lives; that it is ours is asked of the API server, or the record would be that of our successor
+            let live = self.read(&caches.deployments, &found.key).await?;
+            if live.is_some_and(|live| live["metadata"]["uid"] == *spec.workload.uid) {
+                self.delete_release(caches, &left_over).await?;
+            }
+            return Err(ExecuteError::Stale { what });
+        }
         if !same {
             return Err(ExecuteError::NameTaken {
                 name: name.to_owned(),

@@ -155,6 +155,16 @@ impl State {
                 self.writes.push(format!("PATCH {path}{about}"));
                 Ok(self.store(place, new))
             }
+            "DELETE" => {
+                let wanted = &body["preconditions"]["resourceVersion"];
+                let old = self.objects.get(path).cloned().ok_or_else(missing)?;
+                if !wanted.is_null() && *wanted != old["metadata"]["resourceVersion"] {
+                    return Err((409, "has changed".to_owned()));
+                }
+                self.writes.push(format!("DELETE {path}"));
+                self.objects.remove(path);
+                Ok(old)
+            }
             other => Err((405, format!("{other} is not for this test"))),
         }
     }
