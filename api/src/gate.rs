@@ -73,7 +73,7 @@ pub enum WhenClosed {
 }
 
 /// What must be true before a release may start.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Before {
     /// Probes that must all pass.
@@ -87,6 +87,16 @@ pub struct Before {
 
 fn default_max_age() -> Duration {
     Duration::from_secs(60)
+}
+
+impl Default for Before {
+    /// What a `before` without any field says; the definition's default for a gate without `before` is made of it.
+    fn default() -> Self {
+        Self {
+            probes: Vec::new(),
+            max_age: default_max_age(),
+        }
+    }
 }
 
 /// Probes by name or by label, in the referring object's namespace or in Sluice's.
@@ -170,4 +180,17 @@ pub struct ReasonEntry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 40))]
     pub since: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gate_without_before_means_what_an_empty_before_means() {
+        let without: GateSpec = serde_json::from_str(r#"{"components": {}}"#).unwrap();
+        let empty: GateSpec = serde_json::from_str(r#"{"components": {}, "before": {}}"#).unwrap();
+        assert_eq!(without, empty);
+        assert_eq!(without.before.max_age, Duration::from_secs(60));
+    }
 }
