@@ -7,7 +7,7 @@ pub mod schema;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use sluice_api::{GROUP, Gate, Policy, Probe, RolloutPlan, VERSION};
+use sluice_api::{GROUP, Gate, Policy, Probe, RolloutPlan, VERSION, reading};
 use sluice_policies::PolicySet;
 use sluice_probes::validate::TargetRules;
 
@@ -89,13 +89,5 @@ fn texts<P: std::fmt::Display>(
 
 /// Reads an object; one that cannot be read has that as its one problem, in the words of the webhook.
 fn read<T: DeserializeOwned>(object: &Value) -> Result<T, (String, String)> {
-    serde_path_to_error::deserialize(object).map_err(|error| {
-        let path = error.path().to_string();
-        let path = if path == "." { "-".to_owned() } else { path };
-        let text = format!(
-            "{path}: {}; passes: what `kubectl explain` says of the field",
-            error.inner()
-        );
-        (path, text)
-    })
+    reading::read(object).map_err(|unreadable| (unreadable.path.clone(), unreadable.to_string()))
 }

@@ -95,7 +95,17 @@ pub(super) fn judge(knowledge: &Knowledge, review: &Review<'_>) -> Result<Judged
 
 /// Reads the object and looks at it. One that cannot be read has that as its one problem.
 fn typed<T: DeserializeOwned>(raw: &str, look: impl FnOnce(&T) -> Findings) -> Findings {
-    match reading::read(&mut serde_json::Deserializer::from_str(raw)) {
+    // by way of a value: a place in the bytes of the review says nothing to whoever wrote the manifest
+    let value: serde_json::Value = match serde_json::from_str(raw) {
+        Ok(value) => value,
+        Err(error) => {
+            return Findings {
+                problems: vec![format!("-: {error}; passes: an object in JSON")],
+                warnings: Vec::new(),
+            };
+        }
+    };
+    match reading::read(&value) {
         Ok(object) => look(&object),
         Err(unreadable) => Findings {
             problems: vec![unreadable.to_string()],
