@@ -205,6 +205,9 @@ impl<'a> Shop<'a> {
             let want = deployment["spec"]["replicas"].as_u64().unwrap_or(0);
             let (mut ready, mut others) = (0, 0);
             for set in self.replica_sets().await? {
+                if set["metadata"]["ownerReferences"][0]["name"] != "checkout" {
+                    continue;
+                }
                 let image = set["spec"]["template"]["spec"]["containers"][0]["image"]
                     .as_str()
                     .unwrap_or_default();

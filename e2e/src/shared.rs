@@ -21,7 +21,7 @@ pub struct Installed {
     pub sluice: Installation,
 }
 
-/// A second plane, with Sluice installed, shared by all tests that leave Sluice's programs alone.
+/// A second plane, with Prometheus and Sluice, shared by all tests that leave Sluice's programs alone.
 ///
 /// # Errors
 /// As [`Plane::start`] and [`Installation::install`].
@@ -30,7 +30,8 @@ pub async fn installed_plane() -> anyhow::Result<&'static Installed> {
     INSTALLED
         .get_or_try_init(|| async {
             let plane = Plane::start(PlaneOptions::default()).await?;
-            let sluice = Installation::install(&plane, None)
+            let prometheus = plane.prometheus().await?.url();
+            let sluice = Installation::install(&plane, Some(&prometheus))
                 .await
                 .inspect_err(|_| plane.keep())?;
             Ok::<_, anyhow::Error>(Installed { plane, sluice })

@@ -5,6 +5,7 @@
 use std::{
     fmt::Debug,
     sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use anyhow::Context;
@@ -53,6 +54,8 @@ pub enum Fact {
 pub struct Event {
     /// The revision at which etcd committed it; one order over all kinds.
     pub revision: u64,
+    /// When it reached us, since the recording began.
+    pub at: Duration,
     /// Whether the object is gone.
     pub deleted: bool,
     /// The object.
@@ -62,6 +65,7 @@ pub struct Event {
 /// A recording. Ends on drop.
 #[derive(Debug)]
 pub struct History {
+    began: Instant,
     events: Arc<Mutex<Vec<Event>>>,
     broken: Arc<Mutex<Option<String>>>,
     tasks: Vec<JoinHandle<()>>,
@@ -74,6 +78,7 @@ impl History {
     /// When the namespace cannot be listed.
     pub async fn record(client: &Client, namespace: &str) -> anyhow::Result<Self> {
         let mut history = Self {
+            began: Instant::now(),
             events: Arc::default(),
             broken: Arc::default(),
             tasks: Vec::new(),
@@ -131,9 +136,9 @@ impl History {
             .resource_version
             .clone()
             .context("a list without resourceVersion")?;
-        let events = self.events.clone();
+        let (events, began) = (self.events.clone(), self.began);
         for object in &list.items {
-            note(&events, object, false, reduce);
+            note(&events, began, object, false, reduce);
         }
         let broken = self.broken.clone();
         self.tasks.push(tokio::spawn(async move {
@@ -151,11 +156,11 @@ impl History {
                     match event {
                         WatchEvent::Added(object) | WatchEvent::Modified(object) => {
                             version = object.resource_version().unwrap_or(version);
-                            note(&events, &object, false, reduce);
+                            note(&events, began, &object, false, reduce);
                         }
                         WatchEvent::Deleted(object) => {
                             version = object.resource_version().unwrap_or(version);
-                            note(&events, &object, true, reduce);
+                            note(&events, began, &object, true, reduce);
                         }
                         WatchEvent::Bookmark(bookmark) => {
                             version = bookmark.metadata.resource_version
@@ -183,6 +188,7 @@ impl Drop for History {
 
 fn note<K: kube::Resource>(
     events: &Mutex<Vec<Event>>,
+    began: Instant,
     object: &K,
     deleted: bool,
     reduce: fn(&K) -> Option<Fact>,
@@ -198,6 +204,7 @@ fn note<K: kube::Resource>(
             .unwrap_or_else(PoisonError::into_inner)
             .push(Event {
                 revision,
+                at: began.elapsed(),
                 deleted,
                 fact,
             });
