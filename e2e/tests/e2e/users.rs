@@ -3,7 +3,8 @@
 use anyhow::ensure;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
-use sluice_e2e::{User, in_namespace};
+use serde_json::json;
+use sluice_e2e::{User, in_namespace, installed_plane};
 
 #[tokio::test]
 async fn each_user_has_the_rights_of_its_role() -> anyhow::Result<()> {
@@ -66,4 +67,52 @@ async fn service_account_speaks_as_itself() -> anyhow::Result<()> {
         Ok(())
     })
     .await
+}
+
+/// The garbage collector deletes what has only dead owners, in its own name: who may add an owner may delete.
+#[tokio::test]
+async fn nobody_deletes_a_record_by_giving_it_an_owner() -> anyhow::Result<()> {
+    let plane = &installed_plane().await?.plane;
+    let namespace = plane.namespace("record").await?;
+    let record = json!({
+        "apiVersion": "sluice.dev/v1alpha1", "kind": "Release",
+        "metadata": {"name": "r", "namespace": namespace},
+        "spec": {"workload": {"kind": "Deployment", "name": "checkout", "uid": "u"},
+            "target": {"hash": "0123456789"}, "originals": {}, "plan": {"namespace": namespace, "name": "p"}},
+    });
+    plane
+        .kubectl(
+            User::Admin,
+            ["create", "-f", "-"],
+            Some(&record.to_string()),
+        )
+        .await?
+        .ok()?;
+    for (metadata, goes) in [
+        (
+            json!({"ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "gone"}]}),
+            false,
+        ),
+        (json!({"finalizers": ["example.com/stay"]}), false),
+        (
+            json!({"annotations": {"sluice.dev/field-owners": "[]"}}),
+            false,
+        ),
+        (json!({"annotations": {"note": "seen"}}), true),
+    ] {
+        let patch = json!({"metadata": metadata}).to_string();
+        let arguments = [
+            "-n",
+            &namespace,
+            "patch",
+            "release",
+            "r",
+            "--type=merge",
+            "-p",
+            &patch,
+        ];
+        let output = plane.kubectl(User::Developer, arguments, None).await?;
+        ensure!(output.succeeded() == goes, "{patch}: {output:?}");
+    }
+    Ok(())
 }
