@@ -266,6 +266,20 @@ impl<'a> Shop<'a> {
         Ok(releases)
     }
 
+    /// Waits until so many Releases are on record: the youngest is then the one just applied.
+    ///
+    /// # Errors
+    /// When there are not in time.
+    pub async fn recorded(&self, count: usize) -> anyhow::Result<()> {
+        self.wait(&format!("{count} releases are on record"), || async {
+            let found = self.releases().await?.len();
+            Ok((found >= count)
+                .then_some(())
+                .ok_or_else(|| found.to_string()))
+        })
+        .await
+    }
+
     /// Waits until the youngest Release is in `phase`, and returns it.
     ///
     /// # Errors

@@ -119,9 +119,10 @@ pub fn judge(events: &[Event], expected: &Expected) -> Vec<Breach> {
         }
         current.high = current.high.max(world.replicas);
         current.low = current.low.min(world.replicas);
+        // the event that ends a crowd ends it late
+        let lasting = crowded.is_some_and(|since| event.at.saturating_sub(since) > MOMENT);
         crowded =
             (living(&world, None) > most(current, expected)).then(|| crowded.unwrap_or(event.at));
-        let lasting = crowded.is_some_and(|since| event.at.saturating_sub(since) > MOMENT);
         for what in broken(&world, current, complete.as_deref(), expected, lasting) {
             // one line per kind of breach and moment; a state that stays wrong is one breach
             if seen.insert(what.clone()) {

@@ -4,6 +4,7 @@ mod answers;
 mod api_defaults;
 mod crash_points;
 mod dice;
+mod gate_fresh_proof;
 mod network;
 mod never_more_than_planned;
 mod one_verdict;
@@ -11,6 +12,7 @@ mod place;
 mod plane;
 mod pods;
 mod refusals;
+mod rollback;
 mod users;
 
 /// A Deployment as a developer would write it, with one container `main` listening on 8080.
