@@ -26,7 +26,7 @@ pub(super) fn judge(
     let request = Request {
         kind,
         namespace,
-        name: &name,
+        name: workload::given_name(review),
         old: old.as_ref(),
         new: &new,
         dry_run: review.is_dry_run(),

@@ -378,6 +378,32 @@ fn a_name_the_server_will_choose_is_told_as_its_prefix() {
 }
 
 #[test]
+fn a_release_without_a_name_is_not_held_under_a_name_that_no_record_can_have() {
+    let cluster = Cluster::new()
+        .plan("shop", "plan", &json!({"components": {}}))
+        .gate(
+            "shop",
+            "gate",
+            &json!({"components": {}, "whenClosed": "Hold"}),
+            "Closed",
+        )
+        .beating();
+    let named = deployment("v1");
+    let held = mutated(&cluster, &named, None);
+    assert_eq!(held["spec"]["paused"], true);
+    let mut unnamed = deployment("v1");
+    unnamed["metadata"] = json!({"namespace": "shop", "generateName": "checkout-"});
+    assert_eq!(mutated(&cluster, &unnamed, None), unnamed);
+    // the object has its name by then, the request still has none
+    let mut judged = review(&unnamed, None, false);
+    judged["request"]["object"]["metadata"]["name"] = json!("checkout-x7k2p");
+    let refused = ask_with(&cluster, Hook::Workload, &judged).reply.refused;
+    let text = refused.unwrap();
+    assert!(text.contains("gate shop/gate is Closed"), "{text}");
+    assert!(!text.contains("without its hold"), "{text}");
+}
+
+#[test]
 fn objects_that_cannot_work_are_refused_with_the_path_and_what_would_pass() {
     let cluster = Cluster::new()
         .deployment("shop", "checkout")

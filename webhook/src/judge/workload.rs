@@ -31,7 +31,7 @@ pub(super) fn judge(
         let request = Request {
             kind,
             namespace,
-            name: &name,
+            name: given_name(review),
             old: old.as_ref(),
             new: &new,
             dry_run: review.is_dry_run(),
@@ -112,7 +112,12 @@ fn read(raw: Option<&RawValue>, what: &'static str) -> Result<Option<Value>, Jud
     .transpose()
 }
 
-/// What the object is called; on a create that lets the server choose, the prefix of the name with a star.
+/// The name the object will have; empty on a create that lets the server choose, which it does only after the mutating webhook was asked.
+pub(super) fn given_name<'r>(review: &'r Review<'_>) -> &'r str {
+    review.name.as_deref().unwrap_or_default()
+}
+
+/// What people call the object; on a create that lets the server choose, the prefix of the name with a star.
 pub(super) fn name<'r>(review: &'r Review<'_>, object: &Value) -> Cow<'r, str> {
     let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
     match review.name.as_deref() {
