@@ -7,12 +7,14 @@ mod dice;
 mod gate_fresh_proof;
 mod network;
 mod never_more_than_planned;
+mod objects;
 mod one_verdict;
 mod place;
 mod plane;
 mod pods;
 mod refusals;
 mod rollback;
+mod slipped_in;
 mod users;
 
 /// A Deployment as a developer would write it, with one container `main` listening on 8080.
