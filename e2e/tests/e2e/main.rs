@@ -3,6 +3,7 @@
 mod answers;
 mod api_defaults;
 mod crash_points;
+mod death_of_sluice;
 mod dice;
 mod gate_fresh_proof;
 mod network;
