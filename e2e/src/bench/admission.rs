@@ -102,7 +102,8 @@ impl Bench<'_> {
         let (bare, one) = self.side_by_side(&target, &review, allowed).await?;
 
         self.policies(&[&CRONJOB_RULES, &CRONJOB_RULES]).await?;
-        self.refuses(&target, "7 findings").await?;
+        self.refuses(&target, "9 findings").await?;
+        self.bounds().await?;
         let (bare_again, sixteen) = self.side_by_side(&target, &review, allowed).await?;
 
         Ok(Section {
@@ -112,7 +113,7 @@ impl Bench<'_> {
                  soon as the last is answered; the load generator shares the processor with the server. Median of {ROUNDS} rounds of {} s, in turns with a bare axum \
                  server on the same TLS, accept loop and allocator that reads the same bytes, parses them and answers. CPU is what the kernel accounted to the \
                  server's process, divided by the reviews it answered. One rule is a policy that uses `{}`; sixteen are two policies that use the same eight rules, \
-                 all there are for CronJobs. The shape check, which nobody can switch off, runs too.",
+                 all there are for CronJobs, in a namespace with a quota and a LimitRange. The shape check, which nobody can switch off, runs too.",
                 review.len(),
                 self.round.as_secs(),
                 CRONJOB_RULES[0],
@@ -182,6 +183,27 @@ impl Bench<'_> {
                 ),
             ],
         })
+    }
+
+    /// A quota and a LimitRange in the namespace: without them the quota rule has nothing to work out.
+    async fn bounds(&self) -> anyhow::Result<()> {
+        let quota = json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "bounds", "namespace": NAMESPACE},
+            "spec": {"hard": {"pods": "500", "requests.cpu": "50", "requests.memory": "64Gi", "limits.memory": "128Gi"}}});
+        let range = json!({"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "bounds", "namespace": NAMESPACE},
+            "spec": {"limits": [{"type": "Container", "default": {"memory": "256Mi"}, "defaultRequest": {"cpu": "50m", "memory": "64Mi"}}]}});
+        objects::apply(self.plane, &[quota, range]).await?;
+        wait_for(
+            "the quota's status and the webhook's knowledge of it",
+            || async {
+                let quota = objects::get(self.plane, NAMESPACE, "resourcequota/bounds").await?;
+                let metrics = self.sluice.webhook_metrics().await?;
+                let known = ["resourcequotas", "limitranges"].iter().all(|cache| {
+                    metrics.contains(&format!("sluice_cache_objects{{cache=\"{cache}\"}} 1"))
+                });
+                Ok((quota["status"]["used"].is_object() && known).then_some(()))
+            },
+        )
+        .await
     }
 
     /// A real Deployment with a gate that is open and a plan, and the same with a new image.

@@ -17,7 +17,7 @@ pub fn cronjob(namespace: &str) -> Bytes {
     create_cronjob(namespace, &spec)
 }
 
-/// The same without any bound: seven rules have something to say, the eighth would need a quota.
+/// The same without any bound: seven rules find nine things, the eighth would need a quota.
 #[must_use]
 pub fn unbounded_cronjob(namespace: &str) -> Bytes {
     let mut spec = json!({"schedule": "*/5 * * * *", "concurrencyPolicy": "Allow", "suspend": false,
