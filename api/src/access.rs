@@ -12,6 +12,12 @@ use crate::{GROUP, SYSTEM_NAMESPACE};
 pub const WEBHOOK_ACCOUNT: &str = "sluice-webhook";
 /// The ServiceAccount of the controller; its writes are exempt from Sluice's own webhooks.
 pub const CONTROLLER_ACCOUNT: &str = "sluice-controller";
+/// The user name of the controller as the API server knows it, where Sluice lives in `system_namespace`.
+#[must_use]
+pub fn controller_user(system_namespace: &str) -> String {
+    format!("system:serviceaccount:{system_namespace}:{CONTROLLER_ACCOUNT}")
+}
+
 /// The Secret with the serving certificate.
 pub const CERTIFICATE_SECRET: &str = "sluice-webhook-certs";
 /// The Lease that the probe engine renews; a gate's state is proof only while it is fresh.
@@ -194,6 +200,12 @@ pub const ROLES: &[Role] = &[
                 &["events"],
                 &["create", "patch"],
                 "the same in the newer group",
+            ),
+            grant(
+                "authentication.k8s.io",
+                &["selfsubjectreviews"],
+                &["create"],
+                "asks who it is: only under its own name do the webhooks leave its writes alone",
             ),
             grant(
                 "admissionregistration.k8s.io",

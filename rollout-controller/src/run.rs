@@ -151,6 +151,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
             .iter()
             .map(|name| name.as_str().to_owned())
             .collect(),
+        identity: tokio::sync::OnceCell::new(),
     };
 
     tasks.spawn("admin", admin.run(drain.clone()));

@@ -2,7 +2,7 @@
 //! refuses the request where the failure policy is `Fail`.
 
 use super::Condition;
-use crate::{access::CONTROLLER_ACCOUNT, annotation};
+use crate::{access::controller_user, annotation};
 
 /// Users of the control plane that write workloads on behalf of objects that were judged already.
 pub const NATIVE_USERS: [&str; 11] = [
@@ -22,11 +22,7 @@ pub const NATIVE_USERS: [&str; 11] = [
 pub(super) const NOT_SLUICE: Condition = Condition {
     name: "not-sluice-itself",
     reason: "writes of Sluice's controller: a dead webhook must not stop a rollback",
-    expression: |system| {
-        format!(
-            "request.userInfo.username != 'system:serviceaccount:{system}:{CONTROLLER_ACCOUNT}'"
-        )
-    },
+    expression: |system| format!("request.userInfo.username != '{}'", controller_user(system)),
 };
 
 pub(super) const NOT_NATIVE: Condition = Condition {

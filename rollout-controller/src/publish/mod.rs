@@ -10,17 +10,22 @@ pub mod self_test;
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use k8s_openapi::api::admissionregistration::v1::{
-    MutatingWebhookConfiguration, ValidatingWebhookConfiguration,
+use k8s_openapi::api::{
+    admissionregistration::v1::{MutatingWebhookConfiguration, ValidatingWebhookConfiguration},
+    authentication::v1::SelfSubjectReview,
 };
 use kube::{
     Api, Client,
-    api::{Patch, PatchParams},
+    api::{Patch, PatchParams, PostParams},
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use sluice_api::admission_table::{self, ClientConfigChoice};
+use sluice_api::{
+    access,
+    admission_table::{self, ClientConfigChoice},
+};
 use sluice_certs::{ServingNames, store::StoreError};
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use self::self_test::SelfTestError;
@@ -41,6 +46,19 @@ const LAZY: Duration = Duration::from_secs(16);
 /// Why the webhook is not published.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
+    /// The webhooks would take this process's writes for somebody else's and undo them.
+    #[error(
+        "this process is {found}, and the webhooks leave only the writes of {expected} alone: run it as that ServiceAccount, and --namespace as where it lives"
+    )]
+    Identity {
+        /// Who this process is.
+        found: String,
+        /// Who it must be.
+        expected: String,
+    },
+    /// The API server did not say who this process is.
+    #[error("cannot ask the API server who this process is")]
+    Unasked(#[source] Box<kube::Error>),
     /// The certificate is not in order.
     #[error("the certificate is not in order")]
     Certificate(#[source] StoreError),
@@ -92,6 +110,8 @@ pub struct Publisher {
     pub system: String,
     /// Namespaces the webhook never sees.
     pub off: Vec<String>,
+    /// Set once the API server has said that this process is who the webhooks leave alone.
+    pub identity: OnceCell<()>,
 }
 
 impl Publisher {
@@ -134,6 +154,7 @@ impl Publisher {
     }
 
     async fn publish(&self) -> Result<Timestamp, PublishError> {
+        self.identity.get_or_try_init(|| self.identify()).await?;
         let host = self_test::host(&self.address);
         let mut names = match &self.address {
             ClientConfigChoice::Service {
@@ -209,6 +230,25 @@ impl Publisher {
         Ok(published.check_again)
     }
 
+    /// A way back that the webhooks undo is none, so under another name nothing is published.
+    async fn identify(&self) -> Result<(), PublishError> {
+        let answer = Api::<SelfSubjectReview>::all(self.client.clone())
+            .create(&PostParams::default(), &SelfSubjectReview::default())
+            .await
+            .map_err(|error| PublishError::Unasked(Box::new(error)))?;
+        let found = answer
+            .status
+            .and_then(|status| status.user_info)
+            .and_then(|user| user.username)
+            .unwrap_or_default();
+        let expected = access::controller_user(&self.system);
+        if found == expected {
+            Ok(())
+        } else {
+            Err(PublishError::Identity { found, expected })
+        }
+    }
+
     async fn live<K>(&self, wanted: &Value) -> Result<Option<Value>, PublishError>
     where
         K: kube::Resource<DynamicType = (), Scope = k8s_openapi::ClusterResourceScope>
@@ -269,4 +309,73 @@ fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{Request, Response};
+    use kube::client::Body;
+    use serde_json::json;
+    use sluice_runtime::lease::Leadership;
+    use tokio::sync::watch;
+
+    use super::*;
+
+    /// A publisher whose API server answers everything with who `user` is, and counts.
+    fn publisher(
+        user: &'static str,
+        system: &str,
+    ) -> (Publisher, Arc<std::sync::atomic::AtomicU32>) {
+        let asked = Arc::<std::sync::atomic::AtomicU32>::default();
+        let count = asked.clone();
+        let client = Client::new(
+            tower::service_fn(move |_: Request<Body>| {
+                count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                let answer = json!({
+                    "apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview", "metadata": {},
+                    "status": {"userInfo": {"username": user}},
+                });
+                let body = Body::from(answer.to_string().into_bytes());
+                async { Ok::<_, std::convert::Infallible>(Response::new(body)) }
+            }),
+            "default",
+        );
+        let metrics = Metrics::new(&sluice_runtime::metrics::Metrics::new());
+        let (_, leadership) = watch::channel(Leadership::default());
+        let publisher = Publisher {
+            executor: Arc::new(Executor::new(client.clone(), leadership, metrics.clone())),
+            client,
+            caches: Arc::default(),
+            metrics,
+            address: ClientConfigChoice::Url("https://127.0.0.1:1".to_owned()),
+            system: system.to_owned(),
+            off: Vec::new(),
+            identity: OnceCell::new(),
+        };
+        (publisher, asked)
+    }
+
+    #[tokio::test]
+    async fn nothing_is_published_by_a_process_whose_writes_the_webhooks_would_undo() {
+        let ours = "system:serviceaccount:sluice-system:sluice-controller";
+        for (user, system, fine) in [
+            (ours, "sluice-system", true),
+            (ours, "elsewhere", false),
+            (
+                "system:serviceaccount:sluice-system:default",
+                "sluice-system",
+                false,
+            ),
+            ("", "sluice-system", false),
+        ] {
+            let (publisher, asked) = publisher(user, system);
+            assert_eq!(publisher.identify().await.is_ok(), fine, "{user}, {system}");
+            if !fine {
+                let error = publisher.publish().await.unwrap_err();
+                assert!(matches!(error, PublishError::Identity { .. }), "{error:?}");
+                // nothing but the question was sent
+                assert_eq!(asked.load(std::sync::atomic::Ordering::SeqCst), 2);
+            }
+        }
+    }
 }
