@@ -1,5 +1,6 @@
 //! Tests on a real control plane, in one binary so that they share one plane.
 
+mod abort_latency;
 mod answers;
 mod api_defaults;
 mod crash_points;

@@ -42,7 +42,7 @@ pub fn in_order(release: &Value, moments: &[&str]) -> anyhow::Result<()> {
 }
 
 /// The controller's writes to the shop's Deployment that were carried out since the log stood at `mark`.
-fn writes_to_checkout(entries: Vec<AuditEntry>, namespace: &str) -> Vec<AuditEntry> {
+pub fn writes_to_checkout(entries: Vec<AuditEntry>, namespace: &str) -> Vec<AuditEntry> {
     entries
         .into_iter()
         .filter(|entry| {
