@@ -7,7 +7,6 @@ use sluice_api::{
     Release, ReleasePhase,
     annotation::{Denied, Hold},
 };
-use sluice_planner::release::observation;
 
 use crate::cache::{is_finished, rows::ReplicaSetRow};
 
@@ -112,6 +111,7 @@ pub(crate) fn baseline<'a>(
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use sluice_planner::release::observation;
 
     use super::*;
 
