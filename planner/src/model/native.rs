@@ -47,6 +47,9 @@ pub struct ReplicaSet {
     pub replicas: u32,
     /// `spec.minReadySeconds`.
     pub min_ready_seconds: i64,
+    /// The `minReadySeconds` by which its status counts available pods: the one that the ReplicaSet controller saw last. Until it has seen a new value,
+    /// the Deployment controller decides by the old count.
+    pub counted_by: i64,
     /// Annotation `deployment.kubernetes.io/desired-replicas`.
     pub desired: u32,
     /// Annotation `deployment.kubernetes.io/max-replicas`.
@@ -79,10 +82,10 @@ impl ReplicaSet {
         count(self.pods.iter().filter(|pod| pod.ready.is_some()))
     }
 
-    /// Pods that have been ready for `minReadySeconds`.
+    /// Pods that have been ready for `minReadySeconds`, as the status counts them.
     #[must_use]
     pub fn available(&self, now: u64) -> u32 {
-        let least = u64::try_from(self.min_ready_seconds)
+        let least = u64::try_from(self.counted_by)
             .unwrap_or(0)
             .saturating_mul(1000);
         count(self.pods.iter().filter(|pod| {
@@ -135,8 +138,13 @@ impl Sets {
     /// One sync of the Deployment controller. Returns whether anything was written.
     pub fn sync(&mut self, spec: &Spec, now: u64) -> bool {
         let before = self.clone();
+        let refreshed = self.refresh_new(spec);
+        if refreshed && !spec.paused {
+            // The real one reads the ReplicaSets twice in such a sync, its second write conflicts with its first, and it starts again a moment later: the
+            // ReplicaSet controller may have counted anew by then, or not.
+            return true;
+        }
         if spec.paused || self.is_scaling_event(spec) {
-            self.refresh_new(spec);
             self.scale(spec, now);
             if spec.paused {
                 self.drop_history(spec);
@@ -157,6 +165,8 @@ impl Sets {
     pub fn sync_pods(&mut self) -> bool {
         let mut changed = false;
         for set in &mut self.all {
+            changed |= set.counted_by != set.min_ready_seconds;
+            set.counted_by = set.min_ready_seconds;
             while count(set.pods.iter()) < set.replicas {
                 self.counter += 1;
                 set.pods.push(Pod {
@@ -186,14 +196,18 @@ impl Sets {
         self.all.iter().position(|set| set.version == version)
     }
 
-    fn refresh_new(&mut self, spec: &Spec) {
-        if let Some(new) = self.position(&spec.version) {
-            self.all[new].min_ready_seconds = spec.min_ready_seconds;
-        }
+    /// Copies `minReadySeconds` to the ReplicaSet of the template; no other ever gets it. Returns whether it was another.
+    fn refresh_new(&mut self, spec: &Spec) -> bool {
+        let Some(new) = self.position(&spec.version) else {
+            return false;
+        };
+        let set = &mut self.all[new];
+        let other = set.min_ready_seconds != spec.min_ready_seconds;
+        set.min_ready_seconds = spec.min_ready_seconds;
+        other
     }
 
     fn ensure_new(&mut self, spec: &Spec) {
-        self.refresh_new(spec);
         if self.position(&spec.version).is_some() {
             return;
         }
@@ -209,6 +223,7 @@ impl Sets {
             created: self.counter,
             replicas,
             min_ready_seconds: spec.min_ready_seconds,
+            counted_by: spec.min_ready_seconds,
             desired: spec.replicas,
             most: spec.replicas + surge,
             pods: Vec::new(),
