@@ -7,6 +7,7 @@ mod crash_points;
 mod death_of_sluice;
 mod dice;
 mod gate_fresh_proof;
+mod model_traces;
 mod network;
 mod never_more_than_planned;
 mod objects;

@@ -15,4 +15,6 @@ mod stories_undone;
 #[cfg(test)]
 mod stories_unseen;
 #[cfg(test)]
+mod traces;
+#[cfg(test)]
 mod world;
