@@ -1,9 +1,14 @@
 //! The watches that fill the indexes. All I/O of this module is here; what an event means is in [`super::reduce`].
 //!
 //! An interrupted watch is taken up again for ever, with growing pauses; meanwhile what was known stays known. Gates do not stay open on that:
-//! their proof is the heartbeat, which ages by itself.
+//! their proof is the heartbeat, which ages by itself, and while the watch of gates is broken no heartbeat is believed. A watch that resumes says nothing
+//! until something changes, so that one lists again after each error: the list shows that it is whole.
 
-use std::{convert::Infallible, sync::Arc, time::Instant};
+use std::{
+    convert::Infallible,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::{
@@ -83,7 +88,7 @@ pub fn start(
         &ApiResource::erase::<LimitRange>(&()),
         |know| &know.indexes.limit_ranges,
     );
-    start.guarded::<Gate, _>("gates", |know| &know.indexes.gates);
+    start.guarded::<Gate, _>(GATES, |know| &know.indexes.gates);
     start.guarded::<RolloutPlan, _>("rolloutplans", |know| &know.indexes.plans);
     start.policies();
     start.heartbeat();
@@ -91,6 +96,9 @@ pub fn start(
 
 /// Objects per page of a list: a page is in memory whole before it is reduced, managedFields and all.
 const PAGE: u32 = 50;
+
+/// The cache whose content is proof.
+const GATES: &str = "gates";
 
 /// The one index of a kind.
 type IndexOf<T> = fn(&Knowledge) -> &Index<T>;
@@ -223,13 +231,22 @@ impl Start<'_> {
     {
         let condition = self.readiness.condition(format!("cache {cache}"));
         condition.unset("no complete list yet");
-        let stream = watcher(api, config.page_size(PAGE)).default_backoff();
+        let config = config.page_size(PAGE);
+        let knowledge = Arc::clone(self.knowledge);
+        let proof = cache == GATES;
         self.tasks.spawn(
             cache,
             follow(
                 cache,
-                stream,
+                move || Box::pin(watcher(api.clone(), config.clone()).default_backoff()),
                 take,
+                move |broken| {
+                    if proof {
+                        knowledge.indexes.gates_broken(broken);
+                    }
+                    // only the watch of gates has to show at once that it is whole again
+                    proof
+                },
                 condition,
                 self.metrics.clone(),
                 self.until.clone(),
@@ -238,18 +255,28 @@ impl Start<'_> {
     }
 }
 
+/// Pause before a broken watch lists again; it doubles with each error in a row.
+const LIST_AGAIN: Duration = Duration::from_millis(500);
+const LIST_AGAIN_AT_MOST: Duration = Duration::from_secs(8);
+
 /// Follows one watch until it is told to end. An error is told and waited out; it never changes what is known.
-async fn follow<K>(
+/// `breaks` is told when the watch breaks and when it is whole again, and answers whether a broken one must list again.
+async fn follow<K, S>(
     cache: &'static str,
-    stream: impl Stream<Item = watcher::Result<Event<K>>> + Send,
+    begin: impl Fn() -> S + Send,
     mut take: impl FnMut(Event<K>) -> bool + Send,
+    breaks: impl Fn(bool) -> bool + Send,
     condition: ReadyCondition,
     metrics: AdmissionMetrics,
     until: CancellationToken,
-) -> Result<(), Infallible> {
-    let mut stream = std::pin::pin!(stream);
+) -> Result<(), Infallible>
+where
+    S: Stream<Item = watcher::Result<Event<K>>> + Send + Unpin,
+{
+    let mut stream = begin();
     let mut synced = false;
     let mut broken = false;
+    let mut pause = LIST_AGAIN;
     loop {
         let next = tokio::select! {
             () = until.cancelled() => return Ok(()),
@@ -257,8 +284,11 @@ async fn follow<K>(
         };
         match next {
             Some(Ok(event)) => {
-                if broken {
+                // a list that has only begun may still fail
+                if broken && !matches!(event, Event::Init | Event::InitApply(_)) {
                     broken = false;
+                    pause = LIST_AGAIN;
+                    breaks(false);
                     tracing::info!(cache, "watch taken up again");
                 }
                 if take(event) && !synced {
@@ -269,16 +299,26 @@ async fn follow<K>(
             }
             Some(Err(error)) => {
                 metrics.watch_error(cache);
-                let error = &error as &dyn std::error::Error;
-                if !synced {
-                    condition.unset(error.to_string());
+                {
+                    let error = &error as &dyn std::error::Error;
+                    if !synced {
+                        condition.unset(error.to_string());
+                    }
+                    // one line when it breaks, the rest for whoever looks closer
+                    if broken {
+                        tracing::debug!(cache, error, "watch still interrupted");
+                    } else {
+                        broken = true;
+                        tracing::warn!(cache, error, "watch interrupted");
+                    }
                 }
-                // one line when it breaks, the rest for whoever looks closer
-                if broken {
-                    tracing::debug!(cache, error, "watch still interrupted");
-                } else {
-                    broken = true;
-                    tracing::warn!(cache, error, "watch interrupted");
+                if breaks(true) {
+                    tokio::select! {
+                        () = until.cancelled() => return Ok(()),
+                        () = tokio::time::sleep(pause) => {}
+                    }
+                    pause = (pause * 2).min(LIST_AGAIN_AT_MOST);
+                    stream = begin();
                 }
             }
             // the stream of a watcher has no end; were there one, ending as a task ends the process
@@ -329,13 +369,15 @@ mod tests {
                 .unwrap()
                 .push((readiness.ready(), index.len()));
         });
+        let streams = std::sync::Mutex::new(Some(stream));
         follow(
             "x",
-            stream,
+            || streams.lock().unwrap().take().unwrap(),
             |event| {
                 index.change(reduce::change(event));
                 index.is_synced()
             },
+            |_| false,
             condition,
             AdmissionMetrics::register(&Metrics::new()),
             drain,
@@ -351,5 +393,38 @@ mod tests {
         assert_eq!(states[7], (true, 1), "the list is complete");
         assert_eq!(states[8], (true, 1), "an error changes nothing");
         assert_eq!(index.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_broken_watch_of_gates_takes_their_proof_away_until_a_whole_list() {
+        let refused = || {
+            Err(watcher::Error::InitialListFailed(kube::Error::Api(
+                Box::new(Status::failure("gone", "Gone").with_code(410)),
+            )))
+        };
+        let list = || [Ok(Event::Init), Ok(Event::InitDone)];
+        // whole, then broken; a list that fails in the middle; whole again, and over
+        let lives: Vec<Vec<watcher::Result<Event<DynamicObject>>>> = vec![
+            list().into_iter().chain([refused()]).collect(),
+            vec![Ok(Event::Init), refused()],
+            list().into(),
+        ];
+        let lives = std::sync::Mutex::new(lives.into_iter());
+        let told = std::sync::Mutex::new(Vec::new());
+        follow(
+            "gates",
+            || futures::stream::iter(lives.lock().unwrap().next().unwrap()),
+            |event| matches!(event, Event::InitDone),
+            |broken| {
+                told.lock().unwrap().push(broken);
+                true
+            },
+            Readiness::new().condition("cache gates"),
+            AdmissionMetrics::register(&Metrics::new()),
+            CancellationToken::new(),
+        )
+        .await
+        .unwrap();
+        assert_eq!(told.into_inner().unwrap(), [true, true, false]);
     }
 }

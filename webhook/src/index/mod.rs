@@ -52,6 +52,7 @@ pub struct Indexes {
     policy_set: ArcSwap<PolicySet>,
     heartbeat: Mutex<HeartbeatReader>,
     heartbeat_synced: AtomicBool,
+    gates_broken: AtomicBool,
 }
 
 impl Indexes {
@@ -72,6 +73,7 @@ impl Indexes {
             policy_set: ArcSwap::from_pointee(PolicySet::compile([]).0),
             heartbeat: Mutex::new(heartbeat),
             heartbeat_synced: AtomicBool::new(false),
+            gates_broken: AtomicBool::new(false),
         }
     }
 
@@ -200,12 +202,19 @@ impl Indexes {
         self.heartbeat_synced.store(true, Ordering::Release);
     }
 
+    /// The watch of gates broke, or is whole again: while it is broken a gate that closed is not seen.
+    pub fn gates_broken(&self, broken: bool) {
+        self.gates_broken.store(broken, Ordering::Release);
+    }
+
     /// Whether what the probe engine wrote still counts as proof.
     #[must_use]
     pub fn heartbeat_fresh(&self, now: Instant) -> bool {
-        self.heartbeat
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .fresh(now)
+        !self.gates_broken.load(Ordering::Acquire)
+            && self
+                .heartbeat
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .fresh(now)
     }
 }
