@@ -3,10 +3,12 @@
 mod abort_latency;
 mod answers;
 mod api_defaults;
+mod at_rest;
 mod crash_points;
 mod death_of_sluice;
 mod dice;
 mod gate_fresh_proof;
+mod human_hands;
 mod model_traces;
 mod network;
 mod never_more_than_planned;
@@ -16,9 +18,12 @@ mod place;
 mod plane;
 mod pods;
 mod refusals;
+mod rights;
 mod rollback;
 mod slipped_in;
+mod uninstall;
 mod users;
+mod who_may;
 
 /// A Deployment as a developer would write it, with one container `main` listening on 8080.
 fn deployment(name: &str, replicas: u32, image: &str) -> String {
