@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use futures::StreamExt;
-use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, ReplicaSetStatus};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::runtime::reflector::{self, Store};
@@ -23,7 +23,9 @@ use tokio::task::JoinSet;
 
 use super::trace::{Act, Pods, Set};
 
-const QUIET: Duration = Duration::from_millis(800);
+const QUIET: Duration = Duration::from_millis(500);
+/// The sync that copies a mark ends in a conflict and starts again, so only the second one shows that a sync went to its end.
+const MARKS: u32 = 2;
 /// The same when no ReplicaSet can carry the mark.
 const QUIET_UNMARKED: Duration = Duration::from_millis(2000);
 const LONGEST: Duration = Duration::from_secs(90);
@@ -173,8 +175,8 @@ impl Stage<'_> {
 
     async fn rest(&mut self) -> anyhow::Result<(Vec<Set>, u64)> {
         let began = Instant::now();
-        // the state, since when it stands, and whether the mark was set under it
-        let mut stands: Option<(Vec<Set>, Instant, bool)> = None;
+        // the state, since when it stands, and how many marks were set under it
+        let mut stands: Option<(Vec<Set>, Instant, u32)> = None;
         loop {
             if began.elapsed() > LONGEST {
                 bail!("no rest after {LONGEST:?}: {:?}", self.sets());
@@ -184,29 +186,32 @@ impl Stage<'_> {
                 stands = None;
                 continue;
             };
-            match &mut stands {
-                Some((state, since, marked)) if *state == now => match self.mark() {
-                    Some(mark) if *marked => {
-                        if mark == self.marks.to_string() && since.elapsed() > QUIET {
-                            return Ok((now, self.revision().await?));
-                        }
-                    }
-                    Some(_) if since.elapsed() > QUIET => {
-                        (*since, *marked) = (Instant::now(), true);
-                        self.marks += 1;
-                        let mark =
-                            json!({"metadata": {"annotations": {MARK: self.marks.to_string()}}});
-                        self.api()
-                            .patch(self.name, &PatchParams::default(), &Patch::Merge(mark))
-                            .await?;
-                    }
-                    None if since.elapsed() > QUIET_UNMARKED => {
-                        return Ok((now, self.revision().await?));
-                    }
-                    _ => {}
-                },
-                _ => stands = Some((now, Instant::now(), false)),
+            let (since, marked) = match &mut stands {
+                Some((state, since, marked)) if *state == now => (since, marked),
+                _ => {
+                    stands = Some((now, Instant::now(), 0));
+                    continue;
+                }
+            };
+            let Some(mark) = self.mark() else {
+                if since.elapsed() > QUIET_UNMARKED {
+                    return Ok((now, self.revision().await?));
+                }
+                continue;
+            };
+            let carried = *marked == 0 || mark == self.marks.to_string();
+            if !carried || since.elapsed() < QUIET {
+                continue;
             }
+            if *marked == MARKS {
+                return Ok((now, self.revision().await?));
+            }
+            (*since, *marked) = (Instant::now(), *marked + 1);
+            self.marks += 1;
+            let mark = json!({"metadata": {"annotations": {MARK: self.marks.to_string()}}});
+            self.api()
+                .patch(self.name, &PatchParams::default(), &Patch::Merge(mark))
+                .await?;
         }
     }
 
@@ -250,7 +255,21 @@ impl Stage<'_> {
                 return None;
             }
         }
-        self.sets().iter().map(|set| reduced(set)).collect()
+        let sets = self.sets();
+        let sum = |count: fn(&ReplicaSetStatus) -> Option<i32>| -> i32 {
+            let of = |set: &Arc<ReplicaSet>| set.status.as_ref().and_then(count);
+            sets.iter().filter_map(of).sum()
+        };
+        let deployment = self.deployment()?;
+        let status = deployment.status.as_ref()?;
+        // the Deployment controller has seen those statuses
+        let seen = status.replicas.unwrap_or(0) == sum(|status| Some(status.replicas))
+            && status.ready_replicas.unwrap_or(0) == sum(|status| status.ready_replicas)
+            && status.available_replicas.unwrap_or(0) == sum(|status| status.available_replicas);
+        if !seen {
+            return None;
+        }
+        sets.iter().map(|set| reduced(set)).collect()
     }
 
     /// The mark on the ReplicaSet of the template; empty when it has none, None when there is no such ReplicaSet.
