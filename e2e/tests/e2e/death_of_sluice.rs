@@ -301,8 +301,9 @@ async fn way_back_by_hand(
     shop.kubectl(User::Developer, &line).await?.ok()?;
     shop.runs_everywhere("v1").await?;
     let live = shop.deployment().await?;
+    let (is, wanted) = (live["spec"].to_string(), stable.to_string());
     ensure!(
-        live["spec"].to_string() == stable.to_string(),
+        is == wanted,
         "the spec is {} instead of {stable}",
         live["spec"]
     );

@@ -18,6 +18,7 @@ mod pipelines;
 mod place;
 mod plane;
 mod pods;
+mod recreate;
 mod refusals;
 mod rights;
 mod rollback;
