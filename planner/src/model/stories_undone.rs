@@ -11,7 +11,7 @@ use super::{
     stories::{apply, plan, quarter, until_new, until_waiting, without_template, world},
     world::{Kind, World},
 };
-use crate::release::decision::Write;
+use crate::release::{decision::Write, observation::Observation};
 
 fn request(reason: &str) -> HumanRequest {
     HumanRequest {
@@ -210,6 +210,27 @@ fn a_failure_that_pauses_waits_for_an_answer_that_came_after_it() {
             assert_eq!(world.phase(), ReleasePhase::Succeeded);
         }
     }
+}
+
+#[test]
+fn a_verdict_from_before_a_retry_does_not_undo_it() {
+    let mut world = World::new(10, quarter(), plan(json!({"onFailure": "Pause"})));
+    apply(&mut world, "v2", Kind::ReadyButFailing);
+    until_waiting(&mut world, WaitReason::HumanNeeded);
+    let before = world.observe_with(&world.sets);
+    world.now += 300;
+    ask(&mut world, |spec| {
+        spec.retry = Some(request("fixed behind it"))
+    });
+    let again = Observation {
+        during: before.during,
+        ..world.observe_with(&world.sets)
+    };
+    let decision = crate::release::next(&again);
+    let status = decision.status.expect("the retry is noted");
+    assert_eq!(status.abort, None);
+    assert_ne!(status.phase, ReleasePhase::Paused);
+    assert!(decision.wake.is_some(), "what fails on is looked at again");
 }
 
 #[test]

@@ -13,8 +13,10 @@
 //! Where a release is follows from the live objects and from what was stored before acting; a pass repeated after a crash between any two writes goes on
 //! where the first one stopped. What would undo the release is asked before anything that leads it forward.
 
+use std::time::Duration;
+
 use sluice_api::{
-    Release, ReleasePhase, ReleaseSpec, WorkloadKind,
+    Release, ReleasePhase, ReleaseSpec, Verdict, WorkloadKind,
     annotation::Hold,
     reason::WaitReason,
     release::{PlanRef, TargetTemplate, WorkloadRef},
@@ -25,7 +27,7 @@ use crate::{
     annotations,
     deployment::DeploymentView,
     template::{name_hash, template_hash},
-    text::short,
+    text::{short, stored},
 };
 
 mod abort;
@@ -41,8 +43,11 @@ mod writes;
 
 use decision::{Action, Decision, Write};
 use draft::Draft;
-use observation::{Observation, Plan};
+use observation::{Observation, Plan, ProbeAnswer};
 use situation::{Situation, live_values};
+
+/// How soon after a retry what fails on is looked at again.
+const LOOK_AFTER_RETRY: Duration = Duration::from_secs(1);
 
 /// Decides what to do about a Deployment now. Total: every observation leads to a write, a question or named reasons for waiting.
 #[must_use]
@@ -293,7 +298,8 @@ fn failing(s: &Situation, draft: &mut Draft) -> Option<failure::Failure> {
     if !s.landed {
         return None;
     }
-    failure::probes(&s.seen.during).or_else(|| {
+    let said = since_retry(s, draft);
+    failure::probes(said).or_else(|| {
         let (plan, _) = s.plan()?;
         // the clock of a batch that stands still stands still, and the pass that sets it going again starts it anew
         let stands = s.view.paused || s.view.replicas == 0 || draft.was == ReleasePhase::Paused;
@@ -302,6 +308,26 @@ fn failing(s: &Situation, draft: &mut Draft) -> Option<failure::Failure> {
         }
         failure::deadline(s, draft, plan.progress_deadline.get())
     })
+}
+
+/// What probes say of the release. After a retry only what they saw since then: the verdict that the human has answered must not undo the answer.
+fn since_retry<'a>(s: &Situation<'a>, draft: &mut Draft) -> Vec<&'a ProbeAnswer> {
+    let all = s.seen.during.iter();
+    let started = draft
+        .open_batch()
+        .and_then(|record| stored(Some(&record.started)));
+    let Some(started) = started.filter(|_| s.release.spec.retry.is_some()) else {
+        return all.collect();
+    };
+    let (said, answered): (Vec<_>, Vec<_>) =
+        all.partition(|answer| answer.at.is_none_or(|at| at >= started));
+    if answered
+        .iter()
+        .any(|answer| answer.verdict == Verdict::Fail)
+    {
+        draft.look_again(draft.now + LOOK_AFTER_RETRY);
+    }
+    said
 }
 
 /// A hold of a release that is over: what it left goes, where nothing is kept apart by it any more.
