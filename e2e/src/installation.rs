@@ -15,7 +15,7 @@ use tokio::process::Command;
 
 use crate::{
     fetch,
-    plane::{self, Output, Plane, users::User},
+    plane::{self, Output, Plane, ports::Port, users::User},
     process::{Launch, Process},
 };
 
@@ -46,6 +46,8 @@ pub struct Installation {
     controller: Mutex<Option<Process>>,
     launches: [Launch; 2],
     admin_ports: [u16; 2],
+    // a program that is killed must find its port again
+    _ports: [Port; 3],
 }
 
 impl Installation {
@@ -67,8 +69,8 @@ impl Installation {
     /// With the command's own words, or the end of a program's log.
     pub async fn install_with(plane: &Plane, options: &InstallOptions) -> anyhow::Result<Self> {
         let programs = own_programs()?;
-        let [webhook_port, webhook_admin, controller_admin] =
-            [free_port()?, free_port()?, free_port()?];
+        let ports = [Port::claim()?, Port::claim()?, Port::claim()?];
+        let [webhook_port, webhook_admin, controller_admin] = ports.each_ref().map(Port::number);
         let config = plane.folder().join("sluice.yaml");
         let sources = options
             .prometheus
@@ -134,6 +136,7 @@ impl Installation {
             controller: Mutex::new(None),
             launches,
             admin_ports: [webhook_admin, controller_admin],
+            _ports: ports,
         };
         // the controller first: as leader it makes the certificate that the webhook waits for
         installation.start_controller()?;
@@ -328,12 +331,6 @@ fn own_programs() -> anyhow::Result<PathBuf> {
 
 fn path(path: &Path) -> anyhow::Result<&str> {
     path.to_str().context("a path that is not UTF-8")
-}
-
-fn free_port() -> anyhow::Result<u16> {
-    Ok(std::net::TcpListener::bind(("127.0.0.1", 0))?
-        .local_addr()?
-        .port())
 }
 
 fn lock(process: &Mutex<Option<Process>>) -> MutexGuard<'_, Option<Process>> {

@@ -11,7 +11,7 @@ mod folder;
 mod keep;
 mod kubectl;
 mod pki;
-mod ports;
+pub(crate) mod ports;
 mod start;
 pub mod users;
 mod wait;

@@ -1,4 +1,4 @@
-//! Loopback ports that no other plane takes.
+//! Loopback ports that no other plane, and nothing installed on one, takes.
 //!
 //! Ports come from below the ephemeral range, so no outgoing connection ever sits on one, and each is claimed by a file
 //! lock for as long as the plane lives: two planes, in one process or in two, never get the same. What remains is a
@@ -17,7 +17,7 @@ const LAST: u16 = 32_000;
 
 /// A port that is ours until drop.
 #[derive(Debug)]
-pub(super) struct Port {
+pub(crate) struct Port {
     number: u16,
     path: PathBuf,
     // held for its lock
@@ -25,7 +25,7 @@ pub(super) struct Port {
 }
 
 impl Port {
-    pub(super) fn claim() -> anyhow::Result<Self> {
+    pub(crate) fn claim() -> anyhow::Result<Self> {
         let folder = std::env::temp_dir().join("sluice-ports");
         std::fs::create_dir_all(&folder)
             .with_context(|| format!("cannot make {}", folder.display()))?;
@@ -50,7 +50,7 @@ impl Port {
         bail!("every port from {FIRST} to {LAST} on 127.0.0.1 is taken")
     }
 
-    pub(super) fn number(&self) -> u16 {
+    pub(crate) fn number(&self) -> u16 {
         self.number
     }
 }
