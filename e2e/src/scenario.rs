@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// How long a test waits for anything.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A namespace of mode `enforce` with one Deployment named `checkout` in it (once it is applied), watched from the start.
 pub struct Shop<'a> {
