@@ -6,6 +6,7 @@
 //! The mutating webhook never refuses, the validating one never changes anything.
 
 mod facts;
+mod manifest;
 mod object;
 mod release;
 mod telling;

@@ -7,7 +7,7 @@ use sluice_api::{Mode, WorkloadKind};
 use sluice_planner::admission::{self, Request};
 use sluice_policies::{Facts, Operation, Subject, cap};
 
-use super::{JudgeError, Judged, Knowledge, Outcome, facts, telling};
+use super::{JudgeError, Judged, Knowledge, Outcome, facts, manifest, telling};
 use crate::envelope::Review;
 
 pub(super) fn judge(
@@ -106,10 +106,8 @@ pub(super) fn old_object(review: &Review<'_>) -> Result<Option<Value>, JudgeErro
 }
 
 fn read(raw: Option<&RawValue>, what: &'static str) -> Result<Option<Value>, JudgeError> {
-    raw.map(|raw| {
-        serde_json::from_str(raw.get()).map_err(|source| JudgeError::Object { what, source })
-    })
-    .transpose()
+    raw.map(|raw| manifest::read(raw.get()).map_err(|source| JudgeError::Object { what, source }))
+        .transpose()
 }
 
 /// The name the object will have; empty on a create that lets the server choose, which it does only after the mutating webhook was asked.
