@@ -195,6 +195,8 @@ struct Event {
     stage: String,
     object_ref: ObjectRef,
     request_object: Value,
+    #[serde(rename = "requestURI")]
+    uri: String,
     response_status: ResponseStatus,
     stage_timestamp: Timestamp,
 }
@@ -229,7 +231,11 @@ fn latencies(plane: &Plane) -> anyhow::Result<Found> {
     let mut to_come: BTreeMap<String, Timestamp> = BTreeMap::new();
     let mut writes: Vec<Event> = writes
         .into_iter()
-        .filter(|event| event.stage == "ResponseComplete" && event.response_status.code == 200)
+        .filter(|event| {
+            event.stage == "ResponseComplete"
+                && event.response_status.code == 200
+                && !event.uri.contains("dryRun")
+        })
         .collect();
     writes.sort_by_key(|event| event.stage_timestamp);
     for event in writes {
@@ -267,18 +273,20 @@ fn latencies(plane: &Plane) -> anyhow::Result<Found> {
         found
             .decided
             .push(milliseconds(verdict, event.stage_timestamp)?);
-        let workload = event
-            .object_ref
-            .name
-            .split('-')
-            .take(2)
-            .collect::<Vec<_>>()
-            .join("-");
+        let workload = workload_of(&event.object_ref.name)
+            .with_context(|| format!("{} is no release of ours", event.object_ref.name))?;
         to_come.insert(workload, verdict);
     }
     found.decided.sort_by(f64::total_cmp);
     found.written.sort_by(f64::total_cmp);
     Ok(found)
+}
+
+/// `app-07` of `deployment-app-07-0123456789-5`.
+fn workload_of(release: &str) -> Option<String> {
+    let (rest, _generation) = release.rsplit_once('-')?;
+    let (rest, _hash) = rest.rsplit_once('-')?;
+    rest.strip_prefix("deployment-").map(str::to_owned)
 }
 
 fn milliseconds(from: Timestamp, to: Timestamp) -> anyhow::Result<f64> {
@@ -340,4 +348,18 @@ fn section(
             Row::told("the same: median, most", spread(&found.written)),
         ],
     }])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_workload_is_read_from_the_name_of_its_release() {
+        assert_eq!(
+            workload_of("deployment-app-07-0123456789-5").as_deref(),
+            Some("app-07")
+        );
+        assert_eq!(workload_of("job-app-0123456789-5"), None);
+    }
 }

@@ -27,8 +27,18 @@ pub fn description() -> String {
     let kernel = kernel.trim().split('-').next().unwrap_or("unknown");
     let load = read("/proc/loadavg");
     let load = load.split_whitespace().next().unwrap_or("unknown");
+    // the value after the 18th of /proc/self/stat, counted from the end of the name, which may hold spaces
+    let stat = read("/proc/self/stat");
+    let nice = stat
+        .rsplit_once(')')
+        .and_then(|(_, fields)| fields.split_whitespace().nth(16))
+        .unwrap_or("0");
+    let priority = match nice {
+        "0" => String::new(),
+        nice => format!(" (of other work; everything measured ran at nice {nice})"),
+    };
     format!(
-        "Machine: {processor}, {cores} cores, {memory}, Linux {kernel}, virtual; load average before the run {load}. {}.",
+        "Machine: {processor}, {cores} cores, {memory}, Linux {kernel}, virtual; load average before the run {load}{priority}. {}.",
         jiff::Timestamp::now().strftime("%Y-%m-%d")
     )
 }

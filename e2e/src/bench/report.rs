@@ -94,6 +94,8 @@ impl Report {
         let width = |of: fn(&Row) -> &str| {
             self.rows()
                 .map(|row| of(row).chars().count())
+                // a long one stands out of its column instead of making it wide for all
+                .filter(|length| *length <= 48)
                 .max()
                 .unwrap_or(0)
         };

@@ -10,7 +10,10 @@ use k8s_openapi::api::{
     apps::v1::Deployment,
     core::v1::{ConfigMap, Secret},
 };
-use kube::{Api, Client, api::ListParams};
+use kube::{
+    Api, Client,
+    api::{ListParams, PostParams},
+};
 use serde_json::{Value, json};
 
 use super::{
@@ -20,6 +23,7 @@ use super::{
 use crate::{
     AuditEntry, Plane, PlaneOptions, User,
     installation::{InstallOptions, Installation, NAMESPACE as SYSTEM},
+    plane::wait_for,
 };
 
 const NAMESPACES: usize = 10;
@@ -89,15 +93,21 @@ async fn populate(plane: &Plane, client: &Client) -> anyhow::Result<()> {
     for namespace in &namespaces {
         objects::gate_opens(plane, namespace, "front").await?;
     }
-    let each = |count: usize, made: fn(usize) -> Value| {
-        let namespaces = namespaces.clone();
-        (0..count).map(move |n| (namespaces[n % NAMESPACES].clone(), made(n)))
-    };
+    let app = |n: usize| objects::deployment(&format!("app-{n}"), 1, "registry.test/bench/app:v1");
+    // a webhook that has just started has yet to see the probe engine beat, and until then no gate is open to it
+    let first: Deployment = serde_json::from_value(app(0))?;
+    let api: Api<Deployment> = Api::namespaced(client.clone(), &namespaces[0]);
+    wait_for("the first Deployment to be let in", || async {
+        match api.create(&PostParams::default(), &first).await {
+            Ok(_) => Ok(Some(())),
+            Err(kube::Error::Api(status)) if status.code == 403 => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    })
+    .await?;
     objects::create_all::<Deployment>(
         client,
-        each(DEPLOYMENTS - NAMESPACES, |n| {
-            objects::deployment(&format!("app-{n}"), 1, "registry.test/bench/app:v1")
-        }),
+        (1..DEPLOYMENTS - NAMESPACES).map(|n| (namespaces[n % NAMESPACES].clone(), app(n))),
     )
     .await?;
     let text = |n: usize| format!("{n:04}: {}", "a line of some configuration\n".repeat(30));
