@@ -187,7 +187,7 @@ async fn ended(shop: &Shop<'_>, bad: bool) -> anyhow::Result<Value> {
         },
     )
     .await?;
-    end_state(shop).await
+    end_state(shop, bad).await
 }
 
 async fn crash(
@@ -224,7 +224,7 @@ async fn crash(
 }
 
 /// Everything about the end that may not depend on a crash: no times, no uids, no pod names.
-async fn end_state(shop: &Shop<'_>) -> anyhow::Result<Value> {
+async fn end_state(shop: &Shop<'_>, bad: bool) -> anyhow::Result<Value> {
     let deployment = shop.deployment().await?;
     let mut annotations = deployment["metadata"]["annotations"].clone();
     let denied: Value =
@@ -271,7 +271,11 @@ async fn end_state(shop: &Shop<'_>) -> anyhow::Result<Value> {
                 .as_array()
                 .into_iter()
                 .flatten()
-                .map(|batch| json!([batch["index"], batch["pods"], batch["ready"].is_string(), batch["verified"].is_string()]))
+                .map(|batch| {
+                    // a canary that fails may be judged before it is seen to be ready, or after: with or without a crash
+                    let ready = bad || batch["ready"].is_string();
+                    json!([batch["index"], batch["pods"], ready, batch["verified"].is_string()])
+                })
                 .collect();
             let conditions: Vec<Value> = status["conditions"].as_array().into_iter().flatten().map(|c| json!([c["type"], c["status"], c["reason"]])).collect();
             json!({
