@@ -31,11 +31,32 @@ pub async fn play(manifests: &Path, keep: bool) -> anyhow::Result<()> {
         stage.print(&summary.text());
     }
     if keep {
-        stage.print(&format!(
-            "\nEverything is still running. In another terminal:\n  export KUBECONFIG={}\nCtrl-C here ends it.",
-            stage.plane().kubeconfig(crate::User::Admin).display()
-        ));
+        if outcome.is_ok() {
+            story::explore::play(&mut stage).await?;
+        }
+        stage.print(&left_running(&stage));
         tokio::signal::ctrl_c().await?;
     }
     outcome
+}
+
+/// What a person needs to look around.
+fn left_running(stage: &Stage) -> String {
+    let folders = [
+        stage.installation().ok().map(|sluice| sluice.programs()),
+        stage.plane().kubectl_path().parent(),
+    ];
+    let folders: Vec<String> = folders
+        .into_iter()
+        .flatten()
+        .map(|folder| folder.display().to_string())
+        .collect();
+    format!(
+        "\nEverything is still running. In another terminal:\n  export KUBECONFIG={}\n  export PATH={}:$PATH\n\
+         then, for example:\n  kubectl apply -f {}\n  sluice release watch deployment/checkout -n shop\n\
+         Ctrl-C here ends it.",
+        stage.plane().kubeconfig(crate::User::Admin).display(),
+        folders.join(":"),
+        stage.manifests().join("checkout-v2.yaml").display(),
+    )
 }

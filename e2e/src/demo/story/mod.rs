@@ -3,6 +3,7 @@
 mod bounded_jobs;
 mod canary;
 mod crash;
+pub(super) mod explore;
 mod gated;
 mod install;
 mod quota;
