@@ -80,14 +80,14 @@ fn section(page: &mut String, rule: &dyn Rule) {
             "| parameter | type | default | accepted | meaning |\n|---|---|---|---|---|\n",
         );
         for parameter in info.parameters {
-            let (least, most) = parameter.range();
             put(
                 page,
                 format_args!(
-                    "| `{}` | {} | {} | {least} to {most} | {} |\n",
+                    "| `{}` | {} | {} | {} | {} |\n",
                     parameter.name(),
                     parameter.type_name(),
                     parameter.default(),
+                    parameter.accepted(),
                     parameter.meaning(),
                 ),
             );

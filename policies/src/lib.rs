@@ -24,6 +24,7 @@ pub mod defaults;
 mod library;
 pub mod rule;
 mod rules;
+mod schedule;
 mod set;
 mod subject;
 mod suggestion;

@@ -96,6 +96,15 @@ impl Quantity {
         Self { nanos, ..self }
     }
 
+    /// The same amount, printed in the suffixes of another.
+    #[must_use]
+    pub const fn printed_like(self, other: Self) -> Self {
+        Self {
+            format: other.format,
+            ..self
+        }
+    }
+
     /// The sum; printed like the first that is not nothing.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {

@@ -2,9 +2,13 @@
 
 use sluice_api::Duration;
 
-use super::{IntParameter, ParameterValue, SpanParameter};
+use super::{
+    BoolParameter, IntParameter, ParameterValue, QuantityParameter, RatioParameter, SpanParameter,
+    TextParameter, TextsParameter,
+};
 use crate::{
     Facts,
+    capacity::Quantity,
     view::{Field, Read, View},
 };
 
@@ -34,7 +38,7 @@ impl<'a> Case<'a> {
     #[must_use]
     pub fn int(&self, parameter: &IntParameter) -> i64 {
         match self.set_value(parameter.name) {
-            Some(ParameterValue::Int(value)) => value,
+            Some(ParameterValue::Int(value)) => *value,
             _ => parameter.default,
         }
     }
@@ -43,17 +47,62 @@ impl<'a> Case<'a> {
     #[must_use]
     pub fn seconds(&self, parameter: &SpanParameter) -> i64 {
         let seconds = match self.set_value(parameter.name) {
-            Some(ParameterValue::Span(value)) => value,
+            Some(ParameterValue::Span(value)) => *value,
             _ => parameter.default,
         };
         i64::try_from(seconds).unwrap_or(i64::MAX)
     }
 
-    fn set_value(&self, name: &str) -> Option<ParameterValue> {
+    /// The value of a ratio parameter, in hundredths.
+    #[must_use]
+    pub fn hundredths(&self, parameter: &RatioParameter) -> i64 {
+        match self.set_value(parameter.name) {
+            Some(ParameterValue::Ratio(value)) => *value,
+            _ => parameter.default,
+        }
+    }
+
+    /// The value of a quantity parameter.
+    #[must_use]
+    pub fn quantity(&self, parameter: &QuantityParameter) -> Quantity {
+        match self.set_value(parameter.name) {
+            Some(ParameterValue::Quantity(value)) => *value,
+            _ => parameter.default(),
+        }
+    }
+
+    /// The value of a yes-or-no parameter.
+    #[must_use]
+    pub fn yes(&self, parameter: &BoolParameter) -> bool {
+        match self.set_value(parameter.name) {
+            Some(ParameterValue::Bool(value)) => *value,
+            _ => parameter.default,
+        }
+    }
+
+    /// The value of a text parameter.
+    #[must_use]
+    pub fn text(&self, parameter: &TextParameter) -> &'a str {
+        match self.set_value(parameter.name) {
+            Some(ParameterValue::Text(value)) => value,
+            _ => parameter.default,
+        }
+    }
+
+    /// The texts of a parameter that takes a list, sorted.
+    #[must_use]
+    pub fn texts(&self, parameter: &TextsParameter) -> Vec<&'a str> {
+        match self.set_value(parameter.name) {
+            Some(ParameterValue::Texts(values)) => values.iter().map(String::as_str).collect(),
+            _ => parameter.default.to_vec(),
+        }
+    }
+
+    fn set_value(&self, name: &str) -> Option<&'a ParameterValue> {
         self.set
             .iter()
             .find(|(set, _)| *set == name)
-            .map(|(_, value)| *value)
+            .map(|(_, value)| value)
     }
 }
 

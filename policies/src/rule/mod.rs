@@ -11,7 +11,10 @@ use sluice_api::Action;
 
 pub use case::Case;
 pub(crate) use case::seconds_text;
-pub use parameter::{IntParameter, Parameter, ParameterValue, SpanParameter};
+pub use parameter::{
+    BoolParameter, IntParameter, Parameter, ParameterValue, QuantityParameter, RatioParameter,
+    SpanParameter, TextForm, TextParameter, TextsParameter,
+};
 pub use report::{RawFinding, Report};
 
 use crate::view::{Kind, Read};

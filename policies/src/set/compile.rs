@@ -186,7 +186,10 @@ impl Problems {
                 }
                 Some(parameter) => match parameter.read(value) {
                     Ok(value) => set.push((parameter.name(), value)),
-                    Err(found) => self.add(path(name), found, parameter.passes()),
+                    Err(misfit) => {
+                        let path = format!("{}{}", path(name), misfit.at);
+                        self.add(path, misfit.found, misfit.passes);
+                    }
                 },
             }
         }
@@ -194,7 +197,7 @@ impl Problems {
             let value = |name: &str| {
                 set.iter()
                     .find(|(set, _)| *set == name)
-                    .map(|(_, value)| *value)
+                    .map(|(_, value)| value.clone())
                     .or_else(|| {
                         let parameter = info.parameters.iter().find(|p| p.name() == name);
                         parameter.map(Parameter::default)

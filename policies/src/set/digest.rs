@@ -25,7 +25,7 @@ pub(super) fn meaning(
                         .set
                         .iter()
                         .find(|(name, _)| *name == parameter.name())
-                        .map_or_else(|| parameter.default(), |(_, value)| *value);
+                        .map_or_else(|| parameter.default(), |(_, value)| value.clone());
                     format!("{}={value}", parameter.name())
                 })
                 .collect();
