@@ -47,7 +47,7 @@ struct Row {
     default_action: &'static str,
     kinds: Vec<&'static str>,
     parameters: Vec<ParameterRow>,
-    facts: Vec<&'static str>,
+    facts: Vec<String>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -74,7 +74,7 @@ fn row(rule: &dyn Rule) -> Row {
                 passes: parameter.passes(),
             })
             .collect(),
-        facts: rule.facts().iter().map(|fact| fact.as_str()).collect(),
+        facts: rule.facts().iter().map(ToString::to_string).collect(),
     }
 }
 

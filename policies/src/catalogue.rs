@@ -65,7 +65,7 @@ fn section(page: &mut String, rule: &dyn Rule) {
         ),
     );
     if !info.facts.is_empty() {
-        let facts: Vec<&str> = info.facts.iter().map(|fact| fact.as_str()).collect();
+        let facts: Vec<String> = info.facts.iter().map(ToString::to_string).collect();
         put(
             page,
             format_args!(

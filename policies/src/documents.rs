@@ -1,14 +1,15 @@
 //! Runs the documents of the rules: every YAML block in them is judged by the rule alone, and must give exactly the findings it says.
 //!
-//! In a block: `# finding: LINE` is a denial, `# warning: LINE` a warning; LINE is what the user sees. `# parameters: {…}` sets parameters (JSON),
-//! `# facts: unknown` takes the facts of the namespace away, documents of kind ResourceQuota and LimitRange are its facts, and a document with
-//! `# before the update` is the old object.
+//! In a block the first document is the object, one with `# before the update` is the one it replaces, and every other is a fact. `# finding: LINE` is a denial, `# warning: LINE` a warning; LINE is what the user sees. `# parameters: {…}` sets parameters (JSON),
+//! `# facts: unknown` takes all knowledge away, `# facts: part` says that there may be more than the facts tell.
 
 use serde_json::{Value, json};
 use sluice_api::{Action, Finding, PolicySpec};
 
+use crate::facts::Stock;
 use crate::{
-    Facts, Judgement, Operation, PolicySet, PolicySource, Rule, Subject, rules, with_defaults,
+    FactKind, Facts, Judgement, Operation, PolicySet, PolicySource, Rule, Subject, rules,
+    with_defaults,
 };
 
 /// One YAML block of a document.
@@ -78,23 +79,38 @@ fn run(rule: &dyn Rule, block: &Block<'_>, wrong: &mut Vec<String>) {
         .next()
         .map_or(json!({}), |text| serde_json::from_str(text).unwrap());
     let set = set_of(json!([{"use": rule.name(), "parameters": parameters}]));
-    let known = directive(&block.text, "facts").next() != Some("unknown");
-    let (mut object, mut old) = (Value::Null, None);
-    let (mut quotas, mut limit_ranges) = (Vec::new(), Vec::new());
-    for text in block.text.split("\n---\n") {
+    let known = directive(&block.text, "facts").next();
+    assert!(
+        matches!(known, None | Some("unknown" | "part")),
+        "{}: {known:?}",
+        rule.name()
+    );
+    let mut texts = block.text.split("\n---\n");
+    let object = yaml(texts.next().unwrap_or_default());
+    let (mut old, mut stock) = (None, Stock::default());
+    for text in texts {
         let value = yaml(text);
-        match value["kind"].as_str() {
-            Some("ResourceQuota") => quotas.push(value),
-            Some("LimitRange") => limit_ranges.push(value),
-            _ if text.contains("# before the update") => old = Some(value),
-            _ => object = value,
+        if text.contains("# before the update") {
+            old = Some(value);
+        } else {
+            let fact = stock.take(&value);
+            assert!(
+                fact.is_some(),
+                "{}: no rule asks for it\n{text}",
+                rule.name()
+            );
         }
     }
-    let facts = Facts {
-        namespace_labels: None,
-        quotas: known.then_some(quotas.as_slice()),
-        limit_ranges: known.then_some(limit_ranges.as_slice()),
-    };
+    if known.is_none() {
+        FactKind::ALL
+            .into_iter()
+            .for_each(|kind| stock.mark_whole(kind));
+    }
+    let mut facts = Facts::default();
+    if known != Some("unknown") {
+        stock.lend_namespaced(&mut facts);
+        stock.lend_cluster(&mut facts);
+    }
     let judged = |object: &Value, old: Option<&Value>| -> Judgement {
         let operation = if old.is_some() {
             Operation::Update

@@ -1,6 +1,6 @@
-//! What is judged, what is known beside it, and what comes out.
+//! What is judged, and what comes out.
 
-use std::{collections::BTreeMap, fmt};
+use std::fmt;
 
 use serde_json::Value;
 use sluice_api::Finding;
@@ -27,17 +27,6 @@ pub struct Subject<'a> {
     pub old: Option<&'a Value>,
     /// Whether nothing will be stored: rules that need other objects never deny then.
     pub dry_run: bool,
-}
-
-/// What is known beside the object. `None` means not known, so rules that need it answer Unknown; an empty list means known to be none.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Facts<'a> {
-    /// Labels of the namespace.
-    pub namespace_labels: Option<&'a BTreeMap<String, String>>,
-    /// The `ResourceQuota` objects of the namespace.
-    pub quotas: Option<&'a [Value]>,
-    /// The `LimitRange` objects of the namespace.
-    pub limit_ranges: Option<&'a [Value]>,
 }
 
 /// What came out.

@@ -104,6 +104,7 @@ impl Known {
             limit_ranges: known
                 .and_then(|facts| facts.limit_ranges.as_deref())
                 .or(self.complete.then_some(none)),
+            ..Facts::default()
         }
     }
 }

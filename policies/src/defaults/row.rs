@@ -19,6 +19,7 @@ pub(super) enum Part {
     FileKeyRef,
     Volume,
     Claim,
+    ServicePort,
 }
 
 /// What a row fills in.

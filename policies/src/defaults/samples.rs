@@ -26,6 +26,10 @@ pub fn defaults_samples() -> Vec<Value> {
             json!({"podFailurePolicy": {"rules": [{"action": "Ignore", "onExitCodes": {"operator": "In", "values": [3]}}]}}),
         ),
         cron_job(),
+        replication_controller(),
+        pod_template(),
+        service(),
+        autoscaler(),
     ]
 }
 
@@ -140,6 +144,48 @@ fn replica_set() -> Value {
             "metadata": {"labels": labels()},
             "spec": {"serviceAccount": "default", "containers": [{"name": "app", "image": "example.org/app"}]},
         }},
+    })
+}
+
+fn replication_controller() -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "ReplicationController",
+        "metadata": {"name": "sample-replicationcontroller"},
+        "spec": {"template": template()},
+    })
+}
+
+fn pod_template() -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "PodTemplate",
+        "metadata": {"name": "sample-podtemplate"},
+        "template": template(),
+    })
+}
+
+fn service() -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "sample-service"},
+        "spec": {"selector": labels(), "ports": [
+            {"name": "web", "port": 80},
+            {"name": "admin", "port": 81, "targetPort": "admin"},
+        ]},
+    })
+}
+
+fn autoscaler() -> Value {
+    json!({
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "sample-autoscaler"},
+        "spec": {
+            "maxReplicas": 3,
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "sample-deployment"},
+        },
     })
 }
 

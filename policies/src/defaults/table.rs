@@ -5,7 +5,10 @@ use super::{
     Constant,
     row::{Filled, Part, Row, When},
 };
-use crate::view::Kind::{self, CronJob, DaemonSet, Deployment, Job, Pod, ReplicaSet, StatefulSet};
+use crate::view::Kind::{
+    self, CronJob, DaemonSet, Deployment, HorizontalPodAutoscaler, Job, Pod, ReplicaSet,
+    ReplicationController, Service, StatefulSet,
+};
 
 /// Where a part lies in its parent; `[*]` goes through a list. Parents come first.
 pub(super) const PLACES: &[(Part, Part, &str)] = &[
@@ -42,6 +45,7 @@ pub(super) const PLACES: &[(Part, Part, &str)] = &[
     (Part::Probe, Part::HttpGet, "httpGet"),
     (Part::Probe, Part::Grpc, "grpc"),
     (Part::Object, Part::Claim, "spec.volumeClaimTemplates[*]"),
+    (Part::Object, Part::ServicePort, "spec.ports[*]"),
 ];
 
 const fn row(
@@ -85,7 +89,7 @@ const fn computed(
 pub(super) static ROWS: &[Row] = &[
     // apps/v1
     row(
-        &[Deployment, StatefulSet, ReplicaSet],
+        &[Deployment, StatefulSet, ReplicaSet, ReplicationController],
         Part::Object,
         "spec.replicas",
         Int(1),
@@ -208,6 +212,56 @@ pub(super) static ROWS: &[Row] = &[
         Part::Claim,
         "status.phase",
         Text("Pending"),
+        When::Always,
+    ),
+    // what stands beside workloads, and the workloads of v1
+    computed(
+        &[ReplicationController],
+        Part::Object,
+        "spec.selector",
+        Filled::Copy("spec.template.metadata.labels"),
+        When::Always,
+    ),
+    computed(
+        &[ReplicationController],
+        Part::Object,
+        "metadata.labels",
+        Filled::Copy("spec.template.metadata.labels"),
+        When::Always,
+    ),
+    row(
+        &[Service],
+        Part::Object,
+        "spec.type",
+        Text("ClusterIP"),
+        When::Always,
+    ),
+    row(
+        &[Service],
+        Part::Object,
+        "spec.sessionAffinity",
+        Text("None"),
+        When::Always,
+    ),
+    row(
+        &[Service],
+        Part::ServicePort,
+        "protocol",
+        Text("TCP"),
+        When::Always,
+    ),
+    computed(
+        &[Service],
+        Part::ServicePort,
+        "targetPort",
+        Filled::Copy("port"),
+        When::Always,
+    ),
+    row(
+        &[HorizontalPodAutoscaler],
+        Part::Object,
+        "spec.minReplicas",
+        Int(1),
         When::Always,
     ),
     // batch/v1

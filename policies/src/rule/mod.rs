@@ -17,6 +17,7 @@ pub use parameter::{
 };
 pub use report::{RawFinding, Report};
 
+pub use crate::facts::FactKind;
 use crate::view::{Kind, Read};
 
 /// What a rule is about; the first digit of its code.
@@ -28,6 +29,8 @@ pub enum Category {
     Capacity,
     /// `SLU3…`: whether it can be rolled out safely.
     RolloutSafety,
+    /// `SLU4…`: whether what it names is there.
+    References,
     /// `SLU9…`: whether the object can be read at all.
     Object,
 }
@@ -40,6 +43,7 @@ impl Category {
             Self::Jobs => "jobs",
             Self::Capacity => "capacity",
             Self::RolloutSafety => "rollout",
+            Self::References => "references",
             Self::Object => "object",
         }
     }
@@ -51,27 +55,8 @@ impl Category {
             Self::Jobs => "Jobs and schedules",
             Self::Capacity => "Capacity",
             Self::RolloutSafety => "Rollout safety",
+            Self::References => "References",
             Self::Object => "The object itself",
-        }
-    }
-}
-
-/// What a rule must know beside the object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum FactKind {
-    /// The `ResourceQuota` objects of the namespace.
-    Quotas,
-    /// The `LimitRange` objects of the namespace.
-    LimitRanges,
-}
-
-impl FactKind {
-    /// What people call it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Quotas => "ResourceQuotas of the namespace",
-            Self::LimitRanges => "LimitRanges of the namespace",
         }
     }
 }

@@ -79,6 +79,7 @@ mod tests {
                 Category::Jobs => '1',
                 Category::Capacity => '2',
                 Category::RolloutSafety => '3',
+                Category::References => '4',
                 Category::Object => '9',
             };
             assert!(

@@ -39,7 +39,8 @@ impl PolicySet {
         let mut problems = Vec::new();
         let mut policies = Vec::new();
         let mut meanings = Vec::new();
-        let mut by_kind = [const { Vec::<Entries>::new() }; Kind::ALL.len()];
+        let mut needs = BTreeSet::new();
+        let mut by_kind = [const { Vec::<Entries>::new() }; Kind::JUDGED.len()];
         for source in sources {
             let title = format!("{}/{}", source.namespace, source.name);
             let entries = match compile(source.spec) {
@@ -59,7 +60,8 @@ impl PolicySet {
                 &source.spec.matches,
                 &entries,
             ));
-            for kind in Kind::ALL {
+            needs.extend(entries.iter().flat_map(|entry| entry.rule.facts()));
+            for kind in Kind::JUDGED {
                 let rules: Vec<Entry> = entries
                     .iter()
                     .filter(|entry| entry.rule.kinds().contains(&kind))
@@ -86,6 +88,7 @@ impl PolicySet {
         let set = PolicySet {
             policies,
             by_kind,
+            needs,
             digest: digest::of(meanings),
         };
         (set, problems)

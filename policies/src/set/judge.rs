@@ -32,6 +32,9 @@ impl PolicySet {
         let Some(view) = View::lift(object) else {
             return Judgement::not(unknown_kind(object));
         };
+        if !view.kind().is_workload() && !self.judges(view.kind()) {
+            return Judgement::not(unknown_kind(object));
+        }
         if let Some(reason) = never_judged(object) {
             return Judgement::not(reason);
         }
@@ -61,7 +64,7 @@ impl PolicySet {
                 judging.by(entry, policy, applies);
             }
         }
-        if any {
+        if any && judging.view.kind().is_workload() {
             judging.shape();
         }
         Judgement {

@@ -10,12 +10,15 @@ mod problem;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use sluice_api::{Action, component::LabelSelector};
 
 pub use compile::PolicySource;
 pub use problem::PolicyProblem;
 
 use crate::{
+    facts::FactKind,
     rule::{ParameterValue, Rule},
     view::Kind,
 };
@@ -23,8 +26,9 @@ use crate::{
 /// Policies in force together. Cheap to share, never changes.
 pub struct PolicySet {
     policies: Vec<CompiledPolicy>,
-    /// For each kind, in the order of [`Kind::ALL`]: the policies with a rule for it.
-    by_kind: [Vec<Entries>; Kind::ALL.len()],
+    /// For each kind, in the order of [`Kind::JUDGED`]: the policies with a rule for it.
+    by_kind: [Vec<Entries>; Kind::JUDGED.len()],
+    needs: BTreeSet<FactKind>,
     digest: String,
 }
 
@@ -57,6 +61,18 @@ impl PolicySet {
     #[must_use]
     pub fn digest(&self) -> &str {
         &self.digest
+    }
+
+    /// What the rules in use must know beside the object.
+    #[must_use]
+    pub const fn needs(&self) -> &BTreeSet<FactKind> {
+        &self.needs
+    }
+
+    /// Whether any rule in use judges this kind.
+    #[must_use]
+    pub fn judges(&self, kind: Kind) -> bool {
+        !self.by_kind[kind.index()].is_empty()
     }
 
     /// How many policies are in force.

@@ -38,6 +38,25 @@ pub enum IntOrPercent {
     Odd,
 }
 
+impl IntOrPercent {
+    /// A value as `IntOrString` of Kubernetes.
+    #[must_use]
+    pub fn of(value: Option<&Value>) -> Self {
+        match value {
+            None => Self::Absent,
+            Some(Value::String(text)) => Self::of_text(text),
+            Some(value) => value.as_i64().map_or(Self::Odd, Self::Int),
+        }
+    }
+
+    fn of_text(text: &str) -> Self {
+        text.strip_suffix('%')
+            .filter(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
+            .and_then(|digits| digits.parse().ok())
+            .map_or(Self::Odd, Self::Percent)
+    }
+}
+
 impl<'a> Field<'a> {
     pub(super) fn new(
         written: Option<&'a Value>,
@@ -79,16 +98,11 @@ impl<'a> Field<'a> {
     /// The field as `IntOrString` of Kubernetes.
     #[must_use]
     pub fn int_or_percent(&self) -> IntOrPercent {
-        let text = match (self.int(), self.text()) {
-            (Int::Is(value), _) => return IntOrPercent::Int(value),
-            (Int::Absent, _) => return IntOrPercent::Absent,
-            (Int::Odd, Some(text)) => text,
-            (Int::Odd, None) => return IntOrPercent::Odd,
-        };
-        text.strip_suffix('%')
-            .filter(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
-            .and_then(|digits| digits.parse().ok())
-            .map_or(IntOrPercent::Odd, IntOrPercent::Percent)
+        match self.int() {
+            Int::Is(value) => IntOrPercent::Int(value),
+            Int::Absent => IntOrPercent::Absent,
+            Int::Odd => self.text().map_or(IntOrPercent::Odd, IntOrPercent::of_text),
+        }
     }
 
     /// What stands there, for a finding: `absent`, `7200`, `6 (API default)`.

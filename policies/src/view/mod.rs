@@ -206,6 +206,16 @@ mod tests {
                 "spec.template.spec",
             ),
             (
+                json!({"apiVersion": "v1", "kind": "ReplicationController", "spec": {"template": {"spec": pod}}}),
+                None,
+                "spec.template.spec",
+            ),
+            (
+                json!({"apiVersion": "v1", "kind": "PodTemplate", "template": {"spec": pod}}),
+                None,
+                "template.spec",
+            ),
+            (
                 json!({"apiVersion": "batch/v1", "kind": "Job", "spec": {"template": {"spec": pod}}}),
                 Some("spec"),
                 "spec.template.spec",
@@ -233,7 +243,7 @@ mod tests {
             json!({"kind": "Deployment"}),
             json!({"apiVersion": "apps/v1", "kind": 3}),
             json!({"apiVersion": "apps/v1beta1", "kind": "Deployment"}),
-            json!({"apiVersion": "v1", "kind": "Service"}),
+            json!({"apiVersion": "v1", "kind": "ConfigMap"}),
             json!({"apiVersion": "example.org/v1", "kind": "Job"}),
         ] {
             assert!(View::lift(&object).is_none(), "{object}");

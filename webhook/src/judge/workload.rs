@@ -67,6 +67,7 @@ pub(super) fn judge(
                     .as_deref()
                     .map_or(&[], |bucket| bucket.values()),
             ),
+            ..Facts::default()
         },
     );
     let not_judged = judgement.not_judged.is_some() && findings.is_empty();

@@ -18,7 +18,7 @@ static INFO: RuleInfo = RuleInfo {
     parameters: &[],
     ordered: &[],
     facts: &[],
-    reads: &[Read::object("spec")],
+    reads: &[Read::object("spec"), Read::object("template")],
     document: include_str!("malformed_workload.md"),
 };
 

@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use super::{create, deployment, unbounded_cronjob, update};
-use crate::{Facts, defaults_samples, documents::set_of, rules, with_defaults};
+use crate::{
+    FactKind, Facts, defaults_samples, documents::set_of, facts::Stock, rules, with_defaults,
+};
 
 /// A small generator: the same seed gives the same objects.
 struct Random(u64);
@@ -80,11 +82,22 @@ fn no_object_makes_a_rule_panic_and_defaults_never_change_a_verdict() {
         }
         let mut old = object.clone();
         random.spoil(&mut old);
-        let facts = Facts {
-            namespace_labels: None,
-            quotas: Some(&quotas),
-            limit_ranges: Some(&ranges),
-        };
+        let mut stock = Stock::default();
+        for base in &bases {
+            let mut beside = base.clone();
+            random.spoil(&mut beside);
+            stock.take(&beside);
+        }
+        if random.next(2) == 0 {
+            FactKind::ALL
+                .into_iter()
+                .for_each(|kind| stock.mark_whole(kind));
+        }
+        let mut facts = Facts::default();
+        stock.lend_namespaced(&mut facts);
+        stock.lend_cluster(&mut facts);
+        facts.quotas = Some(&quotas);
+        facts.limit_ranges = Some(&ranges);
         let first = set.judge(&create(&object), &facts);
         let full = with_defaults(&object);
         let second = set.judge(&create(&full), &facts);

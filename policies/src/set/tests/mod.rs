@@ -15,17 +15,11 @@ use crate::{
     library, rules, with_defaults,
 };
 
-const NO_FACTS: Facts<'static> = Facts {
-    namespace_labels: None,
-    quotas: None,
-    limit_ranges: None,
-};
-
 fn knows_none() -> Facts<'static> {
     Facts {
-        namespace_labels: None,
         quotas: Some(&[]),
         limit_ranges: Some(&[]),
+        ..Facts::default()
     }
 }
 
@@ -320,9 +314,9 @@ fn missing_facts_are_unknown_and_never_deny() {
         ),
     ] {
         let facts = Facts {
-            namespace_labels: None,
             quotas: quotas.as_deref(),
             limit_ranges,
+            ..Facts::default()
         };
         let findings = set.judge(&create(&object), &facts).findings;
         let got = findings.first().map(|f| (f.certainty, f.action));
@@ -337,9 +331,9 @@ fn rules_that_need_other_objects_never_deny_on_dry_run_and_others_do() {
         json!({"metadata": {"name": "team"}, "spec": {"hard": {"pods": "2"}}, "status": {"used": {}}}),
     ];
     let facts = Facts {
-        namespace_labels: None,
         quotas: Some(&quotas),
         limit_ranges: Some(&[]),
+        ..Facts::default()
     };
     let mut object = deployment(4, "1");
     object["spec"]["template"]["spec"]["containers"][0]
@@ -443,7 +437,8 @@ fn findings_come_in_order_whatever_the_order_of_policies() {
             spec: &all[*i],
             cluster_wide: false,
         }));
-        set.judge(&create(&unbounded_cronjob()), &NO_FACTS).findings
+        set.judge(&create(&unbounded_cronjob()), &Facts::default())
+            .findings
     };
     let forward = judge(&mut (0..all.len()));
     assert_eq!(forward, judge(&mut (0..all.len()).rev()));
