@@ -1,0 +1,55 @@
+//! The values of the variables of one evaluation.
+
+use crate::{environment::Environment, fault::Fault, value::Value};
+
+/// The values of the variables of one evaluation. What is not set is missing, and asking for it is [`Fault::Missing`].
+#[derive(Clone, Debug)]
+pub struct Bindings<'a> {
+    slots: Vec<Binding<'a>>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Binding<'a> {
+    Value(Value<'a>),
+    Fault(Fault),
+}
+
+impl<'a> Bindings<'a> {
+    /// No value yet.
+    #[must_use]
+    pub fn new(environment: &Environment) -> Self {
+        Self {
+            slots: environment
+                .names()
+                .map(|name| {
+                    Binding::Fault(Fault::Missing {
+                        what: name.to_owned(),
+                    })
+                })
+                .collect(),
+        }
+    }
+
+    /// Gives a variable its value. A name that the environment does not have is ignored.
+    pub fn set(&mut self, environment: &Environment, name: &str, value: Value<'a>) {
+        self.put(environment, name, Binding::Value(value));
+    }
+
+    /// Says why a variable has no value; only expressions that ask for it fail.
+    pub fn fail(&mut self, environment: &Environment, name: &str, fault: Fault) {
+        self.put(environment, name, Binding::Fault(fault));
+    }
+
+    fn put(&mut self, environment: &Environment, name: &str, binding: Binding<'a>) {
+        if let Some(slot) = environment
+            .place(name)
+            .and_then(|place| self.slots.get_mut(place))
+        {
+            *slot = binding;
+        }
+    }
+
+    pub(crate) fn get(&self, place: usize) -> Option<&Binding<'a>> {
+        self.slots.get(place)
+    }
+}
