@@ -10,8 +10,9 @@ use crate::{
     gate::Gates,
     installation::{install::Install, uninstall::Uninstall},
     output::Output,
+    policy::Policies,
     release::Releases,
-    rules::{Digest, Explain, Rules},
+    rules::{Explain, Rules},
 };
 
 /// A gate in front of every release: what goes in is checked, how it spreads is stepped, and what goes wrong is undone.
@@ -54,7 +55,7 @@ pub enum Command {
     Audit(Audit),
     Rules(Rules),
     Explain(Explain),
-    Digest(Digest),
+    Policy(Policies),
     /// The version of this program and of what it knows
     Version(Output),
 }

@@ -16,6 +16,7 @@ pub mod manifest;
 pub mod outcome;
 pub mod output;
 pub mod own;
+pub mod policy;
 pub mod refusals;
 pub mod release;
 pub mod rules;
@@ -66,7 +67,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
         Command::Audit(audit) => audit::run(audit, &connection).await,
         Command::Rules(arguments) => rules::list(&arguments),
         Command::Explain(arguments) => rules::explain(&arguments),
-        Command::Digest(arguments) => rules::digest(&arguments),
+        Command::Policy(policies) => policy::run(policies, &connection),
         Command::Version(output) => version(output),
     }
 }

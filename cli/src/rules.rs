@@ -1,4 +1,4 @@
-//! `sluice rules`, `sluice explain` and `sluice digest`: what the built-in rules are, why they exist, and which set judges.
+//! `sluice rules` and `sluice explain`: what the built-in rules are and why they exist.
 
 use anyhow::bail;
 use clap::Args;
@@ -6,7 +6,6 @@ use serde::Serialize;
 use sluice_policies::{Rule, rule_by_code, rule_by_name, rules};
 
 use crate::{
-    check::policies,
     console,
     outcome::Outcome,
     output::{Format, Output},
@@ -27,13 +26,6 @@ pub struct Explain {
     code: String,
     #[command(flatten)]
     output: Output,
-}
-
-/// The digest of a policy set: the one that verdicts name.
-#[derive(Args, Debug)]
-pub struct Digest {
-    /// Policy files or folders; without any, the default set that ships with Sluice
-    policies: Vec<String>,
 }
 
 /// A rule for programs.
@@ -137,20 +129,4 @@ pub fn explain(arguments: &Explain) -> anyhow::Result<Outcome> {
 
 fn ended(text: &str) -> String {
     format!("{}\n", text.trim_end())
-}
-
-/// Prints the digest of a policy set.
-///
-/// # Errors
-/// When the output cannot be written.
-pub fn digest(arguments: &Digest) -> anyhow::Result<Outcome> {
-    let loaded = policies::load(&arguments.policies);
-    for problem in &loaded.problems {
-        eprintln!("error: {problem}");
-    }
-    if !loaded.problems.is_empty() {
-        return Ok(Outcome::CannotTell);
-    }
-    console::print(&format!("{}\n", loaded.set.digest()))?;
-    Ok(Outcome::Yes)
 }

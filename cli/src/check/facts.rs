@@ -42,8 +42,7 @@ impl Known {
         default_namespace: &str,
     ) {
         self.complete |= reach == Reach::Cluster;
-        for object in objects {
-            let version = object["apiVersion"].as_str().unwrap_or_default();
+        for object in objects.into_iter().filter(is_fact) {
             let kind = object["kind"].as_str().unwrap_or_default();
             let name = object["metadata"]["name"].as_str().unwrap_or_default();
             let namespace = match kind {
@@ -53,9 +52,6 @@ impl Known {
                     .filter(|name| !name.is_empty())
                     .unwrap_or(default_namespace),
             };
-            if version != "v1" || !matches!(kind, "Namespace" | "ResourceQuota" | "LimitRange") {
-                continue;
-            }
             let facts = self.namespaces.entry(namespace.to_owned()).or_default();
             if reach == Reach::Facts {
                 facts.quotas.get_or_insert_default();
@@ -85,7 +81,10 @@ impl Known {
     /// Takes in what the manifests themselves say: a quota that is applied together with a workload counts for it.
     pub fn learn_manifests(&mut self, objects: &[Object], default_namespace: &str) {
         self.learn(
-            objects.iter().map(|object| object.value.clone()),
+            objects
+                .iter()
+                .filter(|object| is_fact(&object.value))
+                .map(|object| object.value.clone()),
             Reach::Manifests,
             default_namespace,
         );
@@ -107,6 +106,15 @@ impl Known {
             ..Facts::default()
         }
     }
+}
+
+/// Whether rules may ask for an object of this kind.
+fn is_fact(object: &Value) -> bool {
+    object["apiVersion"] == "v1"
+        && matches!(
+            object["kind"].as_str(),
+            Some("Namespace" | "ResourceQuota" | "LimitRange")
+        )
 }
 
 fn replace(list: &mut Vec<Value>, object: Value) {

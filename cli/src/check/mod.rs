@@ -1,38 +1,57 @@
 //! `sluice check`: manifests and policy files judged by the engine of the webhook, in a pipeline, before anything is applied.
 //!
-//! Gathers files and facts, asks [`verdict::judge`], prints. Offline unless `--server` asks the cluster for facts.
+//! Gathers files and facts, asks [`verdict::judge`], lays the baseline over it, prints. Offline unless `--server` asks the cluster for facts.
 
+pub mod baseline;
+pub mod excerpt;
 pub mod facts;
+pub mod fingerprint;
+pub mod old;
 pub mod policies;
+pub mod report;
 pub mod text;
 pub mod verdict;
 
-use std::path::PathBuf;
+use std::{collections::BTreeSet, fs, path::PathBuf};
 
-use clap::{Args, ValueEnum};
+use anyhow::{Context, bail};
+use clap::{ArgAction, Args, ValueEnum};
 use sluice_probes::{allow_list::TargetAllowList, validate::TargetRules};
 use sluice_runtime::config::{self, Config};
 
 use crate::{
     cluster,
     console::{self, Style},
-    manifest::{Problem, document, source},
+    manifest::{
+        Problem,
+        document::{self, Manifests},
+        source::{self, Source},
+    },
     outcome::Outcome,
-    output::Output,
 };
+use baseline::Baseline;
+use excerpt::Excerpts;
 use facts::{Known, Reach};
-use verdict::{FailOn, Judges};
+use old::Old;
+use report::Form;
+use verdict::{FailOn, Judges, Verdict};
 
 /// Judge manifests and policy files as the webhook would.
 #[derive(Args, Debug)]
+#[command(
+    after_help = "Exit codes: 0 nothing fails the run, 1 something does (see --fail-on), 2 something cannot be read."
+)]
 pub struct Check {
     /// Files, folders (with everything below), globs, or `-` for the standard input
-    #[arg(value_name = "PATH", required_unless_present = "filename")]
+    #[arg(value_name = "PATH", required_unless_present_any = ["filename", "diff"])]
     paths: Vec<String>,
     /// The same, as kubectl spells it
     #[arg(short, long, value_name = "PATH")]
     filename: Vec<String>,
-    /// Policy files or folders; without any, the default set that ships with Sluice
+    /// Judge NEW as a change of OLD: what an object had before only warns, as in the cluster
+    #[arg(long, value_names = ["OLD", "NEW"], num_args = 2, action = ArgAction::Set)]
+    diff: Vec<String>,
+    /// Policy files or folders, or the name of a shipped set; without any, the default set that ships with Sluice
     #[arg(long, value_name = "PATH", num_args = 1..)]
     policies: Vec<String>,
     /// YAML with Namespaces, ResourceQuotas and LimitRanges that rules may ask for
@@ -44,11 +63,21 @@ pub struct Check {
     /// Sluice's configuration file, for the targets that probes may ask
     #[arg(long, env = "SLUICE_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
-    #[command(flatten)]
-    output: Output,
-    /// What beside a denial makes the exit code 1
+    /// How the verdict is printed
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Form,
+    /// Write the verdict to a file too, such as `sarif=sluice.sarif`; may be given several times
+    #[arg(long, value_name = "FORM=FILE", value_parser = report_file)]
+    report: Vec<(Form, PathBuf)>,
+    /// What makes the exit code 1; `never` leaves it at 0 unless something cannot be read
     #[arg(long, value_enum, value_delimiter = ',', default_value = "deny")]
     fail_on: Vec<FailOnWord>,
+    /// Findings in this file do not count: what was there when checking began
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    /// Write the findings to this file; together with --baseline only those that it has already
+    #[arg(long, value_name = "FILE")]
+    write_baseline: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -59,22 +88,50 @@ enum FailOnWord {
     Warn,
     /// What nobody can tell, too
     Unknown,
+    /// Nothing that was found
+    Never,
+}
+
+fn report_file(text: &str) -> Result<(Form, PathBuf), String> {
+    let Some((form, file)) = text.split_once('=').filter(|(_, file)| !file.is_empty()) else {
+        return Err("passes: FORM=FILE, such as sarif=sluice.sarif".to_owned());
+    };
+    Ok((Form::from_str(form, false)?, PathBuf::from(file)))
+}
+
+fn fail_on(words: &[FailOnWord]) -> anyhow::Result<FailOn> {
+    let says = |word| words.contains(&word);
+    if says(FailOnWord::Never) && words.len() > 1 {
+        bail!("--fail-on never stands alone");
+    }
+    Ok(FailOn {
+        deny: !says(FailOnWord::Never),
+        warn: says(FailOnWord::Warn),
+        unknown: says(FailOnWord::Unknown),
+    })
 }
 
 /// Runs the command.
 ///
 /// # Errors
-/// When the configuration or the cluster cannot be read, or the output cannot be written. Bad manifests are part of the verdict.
+/// When the configuration, the baseline or the cluster cannot be read, or the output cannot be written. Bad manifests are part of the verdict.
 pub async fn run(check: Check, connection: &cluster::Connection) -> anyhow::Result<Outcome> {
+    let fail_on = fail_on(&check.fail_on)?;
     let namespace = connection.namespace_or("default");
     let config = check.config.as_deref().map(config::load_file).transpose()?;
     let targets = target_rules(config.as_ref())?;
+    let baseline = check.baseline.as_deref().map(read_baseline).transpose()?;
     let loaded = policies::load(&check.policies);
-
-    let (sources, unreadable) = source::read(&[check.paths, check.filename].concat());
-    let mut manifests = document::objects(&sources);
     let mut problems: Vec<Problem> = loaded.problems;
-    problems.extend(unreadable);
+
+    let mut named = [check.paths, check.filename].concat();
+    let mut older = Manifests::default();
+    if let [old, new] = check.diff.as_slice() {
+        named.push(new.clone());
+        older = read(std::slice::from_ref(old), &mut problems).1;
+        problems.append(&mut older.problems);
+    }
+    let (sources, mut manifests) = read(&named, &mut problems);
 
     let mut known = Known::default();
     if check.server {
@@ -84,9 +141,7 @@ pub async fn run(check: Check, connection: &cluster::Connection) -> anyhow::Resu
             &namespace,
         );
     }
-    let (sources, unreadable) = source::read(&check.facts);
-    let stated = document::objects(&sources);
-    problems.extend(unreadable);
+    let (_, stated) = read(&check.facts, &mut problems);
     problems.extend(stated.problems);
     known.learn(
         stated.objects.into_iter().map(|object| object.value),
@@ -97,25 +152,76 @@ pub async fn run(check: Check, connection: &cluster::Connection) -> anyhow::Resu
 
     problems.append(&mut manifests.problems);
     manifests.problems = problems;
-    let verdict = verdict::judge(
-        manifests,
+    let mut verdict = verdict::judge(
+        &manifests,
         Judges {
             policies: &loaded.set,
+            old: &Old::new(&older.objects, &namespace),
             known: &known,
             targets: &targets,
             namespace: &namespace,
         },
     );
-    let text = || text::render(&verdict, Style::of_stdout());
-    console::print(&check.output.output.show(&verdict, text)?)?;
-    Ok(verdict.outcome(FailOn {
-        warn: check.fail_on.contains(&FailOnWord::Warn),
-        unknown: check.fail_on.contains(&FailOnWord::Unknown),
-    }))
+    if let Some(baseline) = &baseline {
+        let files: BTreeSet<&str> = sources.iter().map(|source| source.name.as_str()).collect();
+        baseline.lay_over(&mut verdict, &files);
+    }
+    if let Some(path) = &check.write_baseline {
+        return write_baseline(&verdict, baseline.is_some(), path);
+    }
+    let excerpts = Excerpts::new(&sources);
+    for (form, path) in &check.report {
+        let plain = Style { terminal: false };
+        let text = report::render(&verdict, *form, fail_on, &excerpts, plain)?;
+        fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))?;
+    }
+    let style = Style::of_stdout();
+    console::print(&report::render(
+        &verdict,
+        check.output,
+        fail_on,
+        &excerpts,
+        style,
+    )?)?;
+    Ok(verdict.outcome(fail_on))
+}
+
+/// Reads what was named: what cannot be read as a file is a problem, what cannot be read as an object one of the manifests.
+pub(crate) fn read(named: &[String], problems: &mut Vec<Problem>) -> (Vec<Source>, Manifests) {
+    let (sources, unreadable) = source::read(named);
+    problems.extend(unreadable);
+    let manifests = document::objects(&sources);
+    (sources, manifests)
+}
+
+fn read_baseline(path: &std::path::Path) -> anyhow::Result<Baseline> {
+    let said = || format!("baseline {}", path.display());
+    let text = fs::read_to_string(path).with_context(said)?;
+    Baseline::parse(&text).with_context(said)
+}
+
+/// Writes every finding, or only those that a baseline covers already.
+fn write_baseline(
+    verdict: &Verdict,
+    covered: bool,
+    path: &std::path::Path,
+) -> anyhow::Result<Outcome> {
+    if let Some(problem) = verdict.problems.first() {
+        bail!("no baseline is written of what cannot be read: {problem}");
+    }
+    let baseline = Baseline::of(verdict, |placed| placed.baselined || !covered);
+    fs::write(path, baseline.text()?)
+        .with_context(|| format!("{} cannot be written", path.display()))?;
+    let count = match baseline.len() {
+        1 => "1 finding".to_owned(),
+        count => format!("{count} findings"),
+    };
+    console::print(&format!("{count} written to {}\n", path.display()))?;
+    Ok(Outcome::Yes)
 }
 
 /// The bounds of probe targets. Without a configuration file the default allow-list holds, and the Prometheus sources are not known.
-fn target_rules(config: Option<&Config>) -> anyhow::Result<TargetRules> {
+pub(crate) fn target_rules(config: Option<&Config>) -> anyhow::Result<TargetRules> {
     let Some(config) = config else {
         let default = Config::default();
         return Ok(TargetRules {

@@ -1,5 +1,7 @@
 //! The policy set that judges: the user's files, or the shipped default.
 
+use std::path::Path;
+
 use sluice_api::{PolicySpec, SYSTEM_NAMESPACE};
 use sluice_policies::{PolicySet, PolicySource};
 use sluice_probes::validate::TargetRules;
@@ -22,25 +24,49 @@ pub struct Loaded {
     pub problems: Vec<Problem>,
 }
 
-/// The policies of files and folders; without any, the default set that ships with Sluice.
+/// The policies of files, folders and shipped sets; without any, the default set.
 /// A Policy without a namespace counts as one of Sluice's own namespace: it judges every namespace.
 pub fn load(paths: &[String]) -> Loaded {
     if paths.is_empty() {
         let texts: Vec<Source> = sluice_policies::library()
             .iter()
             .filter(|(name, _)| *name == sluice_policies::DEFAULT_SET)
-            .map(|(name, text)| Source {
-                name: (*name).to_owned(),
-                text: (*text).to_owned(),
-            })
+            .map(source_of)
             .collect();
         return of_sources(&texts, Vec::new());
     }
-    let (sources, problems) = source::read(paths);
+    let (mut sources, mut files) = (Vec::new(), Vec::new());
+    for path in paths {
+        match shipped(path) {
+            Some(set) => sources.push(set),
+            None => files.push(path.clone()),
+        }
+    }
+    let (read, problems) = source::read(&files);
+    sources.extend(read);
     of_sources(&sources, problems)
 }
 
-fn of_sources(sources: &[Source], mut problems: Vec<Problem>) -> Loaded {
+/// A set that ships with Sluice, by its name; a file or folder of that name goes before it.
+fn shipped(name: &str) -> Option<Source> {
+    if Path::new(name).exists() {
+        return None;
+    }
+    let set = sluice_policies::library()
+        .iter()
+        .find(|(file, _)| file.strip_suffix(".yaml") == Some(name))?;
+    Some(source_of(set))
+}
+
+fn source_of((name, text): &(&str, &str)) -> Source {
+    Source {
+        name: (*name).to_owned(),
+        text: (*text).to_owned(),
+    }
+}
+
+/// The policies of texts; `problems` are those with reading them.
+pub(crate) fn of_sources(sources: &[Source], mut problems: Vec<Problem>) -> Loaded {
     let read = document::objects(sources);
     problems.extend(read.problems);
     let policies: Vec<&Object> = read

@@ -1,68 +1,49 @@
-//! A verdict for people: one line per finding, each beginning with its place as compilers write it, then a summary.
+//! A verdict for people: one line per finding, each beginning with its place as compilers write it, the line of the file below it, then a summary.
 
 use sluice_api::{Action, Certainty};
 
-use super::verdict::Verdict;
-use crate::console::{Style, Tone, one_line};
+use super::{
+    excerpt::Excerpts,
+    verdict::{Judged, Placed, Verdict},
+};
+use crate::{
+    console::{Style, Tone, one_line},
+    manifest::{Position, Problem},
+};
 
-/// The verdict as text.
+/// How many entries of the baseline that can go are named.
+const REMOVABLE: usize = 10;
+
+/// The verdict as text, with the lines of the files when they are given.
 #[must_use]
-pub fn render(verdict: &Verdict, style: Style) -> String {
+pub fn render(verdict: &Verdict, excerpts: Option<&Excerpts<'_>>, style: Style) -> String {
     let mut text = String::new();
     for problem in &verdict.problems {
         text.push_str(&format!(
             "{}\n",
             style.paint(Tone::Bad, &one_line(&problem.to_string()))
         ));
+        if let (Some(line), Some(column)) = (problem.line, problem.column) {
+            let place = Position { line, column };
+            text.push_str(&excerpt(
+                excerpts,
+                &problem.file,
+                place,
+                "",
+                style,
+                Tone::Bad,
+            ));
+        }
     }
     for object in &verdict.objects {
-        if object.findings.is_empty() && object.problems.is_empty() {
-            continue;
-        }
-        let place = format!("{}:{}:{}", object.file, object.line, object.column);
-        text.push_str(&format!(
-            "{place}: {}\n",
-            style.paint(Tone::Strong, &one_line(&object.title()))
-        ));
-        for problem in &object.problems {
-            let (line, column) = (
-                problem.line.unwrap_or(object.line),
-                problem.column.unwrap_or(object.column),
-            );
-            text.push_str(&format!(
-                "{}:{line}:{column}: {}: {}\n",
-                problem.file,
-                style.paint(Tone::Bad, "deny"),
-                one_line(&problem.message)
-            ));
-        }
-        for placed in &object.findings {
-            let (word, tone) = match (placed.finding.certainty, placed.finding.action) {
-                (Certainty::Unknown, _) => ("unknown", Tone::Doubtful),
-                (Certainty::Sure, Action::Deny) => ("deny", Tone::Bad),
-                (Certainty::Sure, Action::Warn) => ("warn", Tone::Doubtful),
-                (Certainty::Sure, Action::Audit) => ("audit", Tone::Quiet),
-            };
-            text.push_str(&format!(
-                "{}:{}:{}: {}: {}\n",
-                object.file,
-                placed.line,
-                placed.column,
-                style.paint(tone, word),
-                one_line(&placed.text)
-            ));
-        }
+        of_object(object, excerpts, style, &mut text);
     }
-    let summary = &verdict.summary;
     for over in &verdict.passed_over {
-        text.push_str(&format!(
-            "{}\n",
-            style.paint(
-                Tone::Quiet,
-                &format!("passed over: {} ({})", one_line(&over.reason), over.count)
-            )
-        ));
+        let line = format!("passed over: {} ({})", one_line(&over.reason), over.count);
+        text.push_str(&format!("{}\n", style.paint(Tone::Quiet, &line)));
     }
+    removable(verdict, style, &mut text);
+    let summary = &verdict.summary;
     let (icon, tone) = match (
         summary.problems + summary.refused,
         summary.warn + summary.unknown,
@@ -71,21 +52,121 @@ pub fn render(verdict: &Verdict, style: Style) -> String {
         (0, _) => ("⚠", Tone::Doubtful),
         _ => ("✖", Tone::Bad),
     };
+    text.push_str(&style.icon(icon, tone));
+    text.push_str(&self::summary(verdict));
+    text
+}
+
+fn of_object(object: &Judged, excerpts: Option<&Excerpts<'_>>, style: Style, text: &mut String) {
+    let told: Vec<&Placed> = object
+        .findings
+        .iter()
+        .filter(|placed| !placed.baselined)
+        .collect();
+    if told.is_empty() && object.problems.is_empty() {
+        return;
+    }
+    text.push_str(&format!(
+        "{}:{}:{}: {}\n",
+        object.file,
+        object.line,
+        object.column,
+        style.paint(Tone::Strong, &one_line(&object.title()))
+    ));
+    for problem in &object.problems {
+        let Problem { line, column, .. } = problem;
+        let place = Position {
+            line: line.unwrap_or(object.line),
+            column: column.unwrap_or(object.column),
+        };
+        text.push_str(&format!(
+            "{}:{place}: {}: {}\n",
+            problem.file,
+            style.paint(Tone::Bad, "deny"),
+            one_line(&problem.message)
+        ));
+        text.push_str(&excerpt(
+            excerpts,
+            &problem.file,
+            place,
+            "",
+            style,
+            Tone::Bad,
+        ));
+    }
+    for placed in told {
+        let tone = match (placed.finding.certainty, placed.finding.action) {
+            (Certainty::Unknown, _) | (Certainty::Sure, Action::Warn) => Tone::Doubtful,
+            (Certainty::Sure, Action::Deny) => Tone::Bad,
+            (Certainty::Sure, Action::Audit) => Tone::Quiet,
+        };
+        let place = Position {
+            line: placed.line,
+            column: placed.column,
+        };
+        text.push_str(&format!(
+            "{}:{place}: {}: {}\n",
+            object.file,
+            style.paint(tone, placed.word()),
+            one_line(&placed.text)
+        ));
+        let label = match (&placed.missing, &placed.was) {
+            (_, Some(was)) => format!("the baseline has {}", one_line(was)),
+            (Some(missing), None) => format!("no {} here", one_line(missing)),
+            (None, None) => String::new(),
+        };
+        text.push_str(&excerpt(excerpts, &object.file, place, &label, style, tone));
+    }
+}
+
+fn excerpt(
+    excerpts: Option<&Excerpts<'_>>,
+    file: &str,
+    place: Position,
+    label: &str,
+    style: Style,
+    tone: Tone,
+) -> String {
+    excerpts
+        .map(|excerpts| excerpts.show(file, place, label, style, tone))
+        .unwrap_or_default()
+}
+
+fn removable(verdict: &Verdict, style: Style, text: &mut String) {
+    for entry in verdict.removable.iter().take(REMOVABLE) {
+        let line = format!(
+            "no longer found, can go from the baseline: {}",
+            entry.line()
+        );
+        text.push_str(&format!("{}\n", style.paint(Tone::Quiet, &one_line(&line))));
+    }
+    let rest = verdict.removable.len().saturating_sub(REMOVABLE);
+    if rest > 0 {
+        text.push_str(&format!("… and {rest} more\n"));
+    }
+    if !verdict.removable.is_empty() {
+        text.push_str("--write-baseline with the same --baseline takes them out\n");
+    }
+}
+
+/// The counts in one line.
+#[must_use]
+pub fn summary(verdict: &Verdict) -> String {
+    let summary = &verdict.summary;
     let passed_over: usize = verdict.passed_over.iter().map(|over| over.count).sum();
+    let denies = if summary.deny == 1 {
+        "finding denies"
+    } else {
+        "findings deny"
+    };
     let mut parts = vec![format!("{} judged", count(summary.judged, "object"))];
     for (number, words) in [
         (summary.refused, "would be refused"),
-        (
-            summary.deny,
-            if summary.deny == 1 {
-                "finding denies"
-            } else {
-                "findings deny"
-            },
-        ),
+        (summary.deny, denies),
         (summary.warn, "warn"),
         (summary.unknown, "cannot be told"),
         (summary.audit, "only counted"),
+        (summary.baselined, "in the baseline"),
         (passed_over, "passed over"),
         (summary.problems, "not readable"),
     ] {
@@ -93,13 +174,11 @@ pub fn render(verdict: &Verdict, style: Style) -> String {
             parts.push(format!("{number} {words}"));
         }
     }
-    text.push_str(&format!(
-        "{}{} (policy set {})\n",
-        style.icon(icon, tone),
+    format!(
+        "{} (policy set {})\n",
         parts.join(", "),
         verdict.policy_set.get(..12).unwrap_or(&verdict.policy_set)
-    ));
-    text
+    )
 }
 
 fn count(number: usize, noun: &str) -> String {

@@ -7,7 +7,7 @@ use sluice_api::{Action, Certainty, Finding, finding};
 use sluice_policies::{NotJudged, Operation, PolicySet, Subject};
 use sluice_probes::validate::TargetRules;
 
-use super::facts::Known;
+use super::{baseline, facts::Known, fingerprint::Fingerprints, old::Old};
 use crate::{
     manifest::{
         Position, Problem,
@@ -29,6 +29,9 @@ pub struct Verdict {
     pub passed_over: Vec<PassedOver>,
     /// What could not be read at all.
     pub problems: Vec<Problem>,
+    /// Entries of the baseline that are no longer found and can go.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub removable: Vec<baseline::Entry>,
     /// Counts.
     pub summary: Summary,
 }
@@ -37,6 +40,9 @@ pub struct Verdict {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Judged {
+    /// Its place among all objects that were read.
+    #[serde(skip)]
+    pub index: usize,
     /// Its file.
     pub file: String,
     /// Where it starts.
@@ -72,6 +78,39 @@ pub struct Placed {
     pub column: u64,
     /// The finding in one line, as every door of Sluice prints it.
     pub text: String,
+    /// The same as long as the rule, the object and the field are: lines and items of lists may move.
+    pub fingerprint: String,
+    /// It was there when checking began, says the baseline: it does not count.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub baselined: bool,
+    /// What the baseline has in its place, when that is something else: then it counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub was: Option<String>,
+    /// The end of the path that is not there.
+    #[serde(skip)]
+    pub missing: Option<String>,
+    /// The path with items of lists called by their names.
+    #[serde(skip)]
+    pub anchor: String,
+}
+
+impl Placed {
+    /// What it leads to in one word, as every text of this program says it.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        word(&self.finding)
+    }
+}
+
+/// What a finding leads to in one word.
+#[must_use]
+pub const fn word(finding: &Finding) -> &'static str {
+    match (finding.certainty, finding.action) {
+        (Certainty::Unknown, _) => "unknown",
+        (Certainty::Sure, Action::Deny) => "deny",
+        (Certainty::Sure, Action::Warn) => "warn",
+        (Certainty::Sure, Action::Audit) => "audit",
+    }
 }
 
 /// Objects that are not judged.
@@ -100,6 +139,9 @@ pub struct Summary {
     pub unknown: usize,
     /// Findings that are only counted.
     pub audit: usize,
+    /// Findings that the baseline has: they are in no other count.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub baselined: usize,
     /// Things that could not be read.
     pub problems: usize,
 }
@@ -107,13 +149,51 @@ pub struct Summary {
 /// What makes a run fail, beside input that cannot be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FailOn {
+    /// An object that would be refused fails the run.
+    pub deny: bool,
     /// A finding that warns fails the run.
     pub warn: bool,
     /// A finding of which nobody can tell fails the run.
     pub unknown: bool,
 }
 
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks for a reference"
+)]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
 impl Verdict {
+    /// Counts anew what there is, after a baseline was laid over it.
+    pub fn count(&mut self) {
+        let mut summary = Summary {
+            files: self.summary.files,
+            judged: self.objects.len(),
+            problems: self.problems.len(),
+            ..Summary::default()
+        };
+        for object in &self.objects {
+            let denies =
+                |placed: &Placed| placed.finding.action == Action::Deny && !placed.baselined;
+            summary.refused +=
+                usize::from(!object.problems.is_empty() || object.findings.iter().any(denies));
+            summary.deny += object.problems.len();
+            for placed in &object.findings {
+                let count = match (placed.finding.certainty, placed.finding.action) {
+                    _ if placed.baselined => &mut summary.baselined,
+                    (Certainty::Unknown, _) => &mut summary.unknown,
+                    (Certainty::Sure, Action::Deny) => &mut summary.deny,
+                    (Certainty::Sure, Action::Warn) => &mut summary.warn,
+                    (Certainty::Sure, Action::Audit) => &mut summary.audit,
+                };
+                *count += 1;
+            }
+        }
+        self.summary = summary;
+    }
+
     /// The exit code: 2 when something could not be read, else 1 when something would be refused (or fails by `--fail-on`), else 0.
     #[must_use]
     pub fn outcome(&self, fail_on: FailOn) -> Outcome {
@@ -126,7 +206,10 @@ impl Verdict {
         } = self.summary;
         if problems > 0 {
             Outcome::CannotTell
-        } else if refused > 0 || (fail_on.warn && warn > 0) || (fail_on.unknown && unknown > 0) {
+        } else if (fail_on.deny && refused > 0)
+            || (fail_on.warn && warn > 0)
+            || (fail_on.unknown && unknown > 0)
+        {
             Outcome::No
         } else {
             Outcome::Yes
@@ -139,6 +222,8 @@ impl Verdict {
 pub struct Judges<'a> {
     /// The policies.
     pub policies: &'a PolicySet,
+    /// The objects that are replaced; what is not among them is new.
+    pub old: &'a Old<'a>,
     /// What is known about namespaces.
     pub known: &'a Known,
     /// The bounds of probe targets.
@@ -147,25 +232,36 @@ pub struct Judges<'a> {
     pub namespace: &'a str,
 }
 
-/// Judges every object as if it were applied to an `enforce` namespace in which it does not exist yet.
+/// Judges every object as if it were applied to an `enforce` namespace, in place of its older self when there is one.
 #[must_use]
-pub fn judge(manifests: Manifests, judges: Judges<'_>) -> Verdict {
+pub fn judge(manifests: &Manifests, judges: Judges<'_>) -> Verdict {
     let mut passed_over: BTreeMap<String, usize> = BTreeMap::new();
     let mut objects = Vec::new();
-    for object in &manifests.objects {
+    let mut fingerprints = Fingerprints::default();
+    for (index, object) in manifests.objects.iter().enumerate() {
+        if own::is_test(object) {
+            let reason = "a PolicyTest is for `sluice policy test`".to_owned();
+            *passed_over.entry(reason).or_default() += 1;
+            continue;
+        }
         let own = own::is_own(object);
-        let mut judged = blank(object, judges.namespace);
+        let mut judged = blank(index, object, judges.namespace);
         if own {
             judged.problems = own::problems(object, judges.targets);
             objects.push(judged);
             continue;
         }
+        let old = judges.old.of(&judged);
         let judgement = judges.policies.judge(
             &Subject {
-                operation: Operation::Create,
+                operation: if old.is_some() {
+                    Operation::Update
+                } else {
+                    Operation::Create
+                },
                 namespace: &judged.namespace,
                 object: &object.value,
-                old: None,
+                old,
                 dry_run: false,
             },
             &judges.known.of(&judged.namespace),
@@ -193,42 +289,33 @@ pub fn judge(manifests: Manifests, judges: Judges<'_>) -> Verdict {
             .into_iter()
             .map(|finding| placed(object, finding))
             .collect();
-        objects.push(judged);
-    }
-    let mut summary = Summary {
-        files: manifests.files,
-        judged: objects.len(),
-        problems: manifests.problems.len(),
-        ..Summary::default()
-    };
-    for object in &objects {
-        summary.refused += usize::from(object.refusal.is_some() || !object.problems.is_empty());
-        summary.deny += object.problems.len();
-        for placed in &object.findings {
-            let count = match (placed.finding.certainty, placed.finding.action) {
-                (Certainty::Unknown, _) => &mut summary.unknown,
-                (Certainty::Sure, Action::Deny) => &mut summary.deny,
-                (Certainty::Sure, Action::Warn) => &mut summary.warn,
-                (Certainty::Sure, Action::Audit) => &mut summary.audit,
-            };
-            *count += 1;
+        for placed in &mut judged.findings {
+            placed.fingerprint =
+                fingerprints.of(&judged.kind, &judged.namespace, &judged.name, placed);
         }
+        objects.push(judged);
     }
     let mut passed_over: Vec<PassedOver> = passed_over
         .into_iter()
         .map(|(reason, count)| PassedOver { reason, count })
         .collect();
-    passed_over.extend(manifests.empty.into_iter().map(|file| PassedOver {
+    passed_over.extend(manifests.empty.iter().map(|file| PassedOver {
         reason: format!("{file} holds no document"),
         count: 1,
     }));
-    Verdict {
+    let mut verdict = Verdict {
         policy_set: judges.policies.digest().to_owned(),
         objects,
         passed_over,
-        problems: manifests.problems,
-        summary,
-    }
+        problems: manifests.problems.clone(),
+        removable: Vec::new(),
+        summary: Summary {
+            files: manifests.files,
+            ..Summary::default()
+        },
+    };
+    verdict.count();
+    verdict
 }
 
 impl Judged {
@@ -248,9 +335,10 @@ impl Judged {
     }
 }
 
-fn blank(object: &Object, namespace: &str) -> Judged {
+fn blank(index: usize, object: &Object, namespace: &str) -> Judged {
     let Position { line, column } = object.position();
     Judged {
+        index,
         file: object.file.clone(),
         line,
         column,
@@ -265,11 +353,16 @@ fn blank(object: &Object, namespace: &str) -> Judged {
 }
 
 fn placed(object: &Object, finding: Finding) -> Placed {
-    let Position { line, column } = object.locate(&finding.path);
+    let place = object.place(&finding.path);
     Placed {
         text: finding.line(),
         finding,
-        line,
-        column,
+        line: place.position.line,
+        column: place.position.column,
+        fingerprint: String::new(),
+        baselined: false,
+        was: None,
+        missing: place.missing,
+        anchor: place.anchor,
     }
 }

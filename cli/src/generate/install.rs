@@ -216,13 +216,15 @@ mod tests {
         assert_eq!(loaded.problems, []);
         let targets = sluice_probes::validate::TargetRules::default();
         let judges = Judges {
+            old: &crate::check::old::Old::default(),
             policies: &loaded.set,
             known: &known,
             targets: &targets,
             namespace: SYSTEM_NAMESPACE,
         };
-        let verdict = verdict::judge(read, judges);
+        let verdict = verdict::judge(&read, judges);
         let fail_on = FailOn {
+            deny: true,
             warn: true,
             unknown: true,
         };
@@ -230,7 +232,7 @@ mod tests {
             verdict.outcome(fail_on),
             Outcome::Yes,
             "{}",
-            crate::check::text::render(&verdict, crate::console::Style { terminal: false })
+            crate::check::text::render(&verdict, None, crate::console::Style { terminal: false })
         );
     }
 

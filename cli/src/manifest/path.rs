@@ -44,9 +44,42 @@ pub fn parse(path: &str) -> Vec<Segment<'_>> {
     segments
 }
 
+/// The steps of a path as text, keys that are no plain words in quotes.
+#[must_use]
+pub fn text(segments: &[Segment<'_>]) -> String {
+    let mut text = String::new();
+    for segment in segments {
+        match segment {
+            Segment::Index(index) => text.push_str(&format!("[{index}]")),
+            Segment::Key(key) if key.is_empty() || key.contains(['.', '[', ']', '"', '\'']) => {
+                text.push_str(&format!("[{key:?}]"));
+            }
+            Segment::Key(key) => {
+                if !text.is_empty() {
+                    text.push('.');
+                }
+                text.push_str(key);
+            }
+        }
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Segment::*, *};
+
+    #[test]
+    fn writes_what_it_reads() {
+        for path in [
+            "spec.containers[2].image",
+            "metadata.labels[\"a.b/c\"].x",
+            "-",
+            "",
+        ] {
+            assert_eq!(text(&parse(path)), path);
+        }
+    }
 
     #[test]
     fn reads_paths_as_findings_write_them() {

@@ -144,25 +144,63 @@ impl Node {
     /// Where the field at `path` stands: the key of a map entry, the item of a list; of what is absent, the nearest thing around it that is there.
     #[must_use]
     pub fn locate(&self, path: &[Segment<'_>]) -> Position {
-        let mut found = self.position;
+        self.follow(path).position
+    }
+
+    /// Follows `path` as far as there is something.
+    #[must_use]
+    pub fn follow<'a>(&'a self, path: &[Segment<'a>]) -> Followed<'a> {
+        let mut followed = Followed {
+            position: self.position,
+            steps: 0,
+            names: Vec::with_capacity(path.len()),
+        };
         let mut node = self;
         for segment in path {
             let next = match (&node.content, segment) {
-                (Content::Map(entries), Segment::Key(key)) => {
-                    entries.iter().find(|(name, _, _)| name == key).map(|(_, place, value)| (*place, value))
+                (Content::Map(entries), Segment::Key(key)) => entries
+                    .iter()
+                    .find(|(name, _, _)| name == key)
+                    .map(|(_, place, value)| (*place, value)),
+                (Content::List(items), Segment::Index(index)) => {
+                    items.get(*index).map(|item| (item.position, item))
                 }
-                (Content::List(items), Segment::Index(index)) => items.get(*index).map(|item| (item.position, item)),
                 (Content::List(items), Segment::Key(name)) => items
                     .iter()
-                    .find(|item| item.get("name").is_some_and(|value| matches!(&value.content, Content::Plain(Value::String(text)) if text == name)))
+                    .find(|item| item.name() == Some(*name))
                     .map(|item| (item.position, item)),
                 _ => None,
             };
             let Some((place, value)) = next else { break };
-            (found, node) = (place, value);
+            followed.position = place;
+            followed.steps += 1;
+            followed.names.push(match &node.content {
+                Content::List(_) => value.name(),
+                Content::Plain(_) | Content::Map(_) => None,
+            });
+            node = value;
         }
-        found
+        followed
     }
+
+    /// The `name` of an item of a list.
+    fn name(&self) -> Option<&str> {
+        match self.get("name").map(|name| &name.content) {
+            Some(Content::Plain(Value::String(name))) => Some(name),
+            _ => None,
+        }
+    }
+}
+
+/// How far a path leads into a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Followed<'a> {
+    /// Where the last thing stands that is there.
+    pub position: Position,
+    /// How many steps of the path are there.
+    pub steps: usize,
+    /// For each of them, the `name` of an item of a list that has one.
+    pub names: Vec<Option<&'a str>>,
 }
 
 /// What serde sees: places are attached by [`Spanned`].

@@ -19,6 +19,12 @@ pub fn is_own(object: &Object) -> bool {
     object.api_version().split('/').next() == Some(GROUP) && object.api_version().contains('/')
 }
 
+/// Whether an object is a test of policies: a file for `sluice policy test`, which no cluster knows.
+#[must_use]
+pub fn is_test(object: &Object) -> bool {
+    object.kind() == "PolicyTest" && object.api_version() == format!("{GROUP}/{VERSION}")
+}
+
 /// Every reason why an object of Sluice's own group would be refused or could not work.
 #[must_use]
 pub fn problems(object: &Object, targets: &TargetRules) -> Vec<Problem> {

@@ -1,75 +1,9 @@
 //! `sluice check` as a pipeline runs it: files in, text and exit code out.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "what a test cannot prepare fails the test"
-)]
+use std::process::Command;
 
-use std::{
-    fs,
-    io::Write,
-    path::PathBuf,
-    process::{Command, Output, Stdio},
-};
-
+use crate::folder::{Folder, text};
 use serde_json::Value;
-
-/// A folder of its own, removed at the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("sluice-check-{}-{name}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn write(&self, name: &str, text: impl AsRef<[u8]>) {
-        let path = self.0.join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-
-    fn sluice(&self, arguments: &str) -> Output {
-        self.fed(arguments, "")
-    }
-
-    fn fed(&self, arguments: &str, input: &str) -> Output {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_sluice"))
-            .args(arguments.split_whitespace())
-            .current_dir(&self.0)
-            .env_remove("SLUICE_CONFIG")
-            // nothing may be asked of any cluster
-            .env("KUBECONFIG", "/nonexistent")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        child
-            .stdin
-            .take()
-            .unwrap()
-            .write_all(input.as_bytes())
-            .unwrap();
-        child.wait_with_output().unwrap()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // left over in the temporary folder if that fails, and no test depends on it
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-fn text(output: &Output) -> String {
-    format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    )
-}
 
 const BOUNDED: &str = "apiVersion: batch/v1
 kind: CronJob
@@ -482,7 +416,7 @@ fn the_verdict_for_programs_holds_the_refusal_to_the_byte() {
     assert_eq!(verdict["summary"]["refused"], 1);
     let yaml = text(&folder.sluice("check x.yaml -o yaml"));
     assert_eq!(serde_saphyr::from_str::<Value>(&yaml).unwrap(), verdict);
-    let said = text(&folder.sluice("digest"));
+    let said = text(&folder.sluice("policy digest"));
     assert_eq!(said.trim(), digest);
 }
 

@@ -1,0 +1,15 @@
+//! `sluice` as a pipeline runs it: files in, text and exit code out.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "what a test cannot prepare fails the test"
+)]
+
+mod adopting;
+mod check;
+mod folder;
+mod forms;
+mod policies;
+mod schema;
