@@ -56,7 +56,7 @@ fn row(rule: &dyn Rule) -> Row {
         category: rule.category().as_str(),
         title: rule.title(),
         default_action: rule.severity().as_str(),
-        kinds: rule.kinds().iter().map(|kind| kind.as_str()).collect(),
+        kinds: rule.kind_names(),
         parameters: rule
             .parameters()
             .iter()

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::{
+    library::sets_with,
     rule::{Category, Rule},
     rules::rules,
 };
@@ -34,7 +35,7 @@ fn heading(page: &mut String, category: Category) {
     page.push_str("\n## ");
     page.push_str(category.title());
     page.push_str(
-        "\n\n| code | rule | what it finds | judges | shipped action |\n|---|---|---|---|---|\n",
+        "\n\n| code | rule | what it finds | judges | shipped action | shipped sets |\n|---|---|---|---|---|---|\n",
     );
 }
 
@@ -42,13 +43,17 @@ fn line(page: &mut String, rule: &dyn Rule) {
     put(
         page,
         format_args!(
-            "| {} | [{}](#{}) | {} | {} | {} |\n",
+            "| {} | [{}](#{}) | {} | {} | {} | {} |\n",
             rule.code(),
             rule.name(),
             rule.name(),
             rule.title(),
             kinds(rule),
             rule.severity().as_str(),
+            match sets_with(rule.name()) {
+                sets if sets.is_empty() => "none".to_owned(),
+                sets => sets.join(", "),
+            },
         ),
     );
 }
@@ -112,8 +117,7 @@ fn section(page: &mut String, rule: &dyn Rule) {
 }
 
 fn kinds(rule: &dyn Rule) -> String {
-    let names: Vec<&str> = rule.kinds().iter().map(|kind| kind.as_str()).collect();
-    names.join(", ")
+    rule.kind_names().join(", ")
 }
 
 fn put(page: &mut String, text: std::fmt::Arguments<'_>) {

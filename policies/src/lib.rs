@@ -38,7 +38,7 @@ pub use action::cap;
 pub use catalogue::catalogue_markdown;
 pub use defaults::{defaults_samples, with_defaults};
 pub use facts::{FactKind, Facts, Named};
-pub use library::{DEFAULT_SET, library};
+pub use library::{DEFAULT_SET, library, sets_with};
 pub use rule::{Category, Parameter, Rule, RuleInfo};
 pub use rules::{rule_by_code, rule_by_name, rules};
 pub use set::{PolicyProblem, PolicySet, PolicySource};

@@ -99,7 +99,11 @@ pub fn manifests() -> Result<Vec<Manifest>, GenerateError> {
         include_str!("../../../manifests/config.yaml"),
     ));
     let mut policies = super::HEADER.to_owned();
-    for (_, text) in sluice_policies::library() {
+    // the other sets are a team's choice
+    for (_, text) in sluice_policies::library()
+        .iter()
+        .filter(|(file, _)| *file == sluice_policies::DEFAULT_SET)
+    {
         policies.push_str("---\n");
         policies.push_str(text.trim_end());
         policies.push('\n');

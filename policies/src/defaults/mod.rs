@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 pub use apply::with_defaults;
 use row::Part;
 pub use samples::defaults_samples;
-use table::ROWS;
+use table::{PLACES, ROWS};
 
 use crate::view::{Anchor, Kind, Read, View, lookup};
 
@@ -87,7 +87,30 @@ pub(crate) fn of_field(view: &View<'_>, read: Read) -> Option<Constant> {
                 && below(read.anchor, row.path) == read.path
         })
         .find(|row| row.when.holds(|at| lookup(root?, below(read.anchor, at))))
-        .and_then(|row| row.constant())
+        .and_then(|row| row.constant(root))
+}
+
+/// The default that a field of a container has, in the container itself or in a part of it that is there, such as a probe.
+pub(crate) fn of_container(kind: Kind, container: &Value, path: &str) -> Option<Constant> {
+    of_part(Part::Container, kind, container, path)
+}
+
+fn of_part(part: Part, kind: Kind, value: &Value, path: &str) -> Option<Constant> {
+    let row = ROWS
+        .iter()
+        .filter(|row| row.part == part && row.path == path && row.kinds.contains(&kind))
+        .find(|row| row.when.holds(|at| lookup(value, at)));
+    if let Some(row) = row {
+        return row.constant(Some(value));
+    }
+    PLACES
+        .iter()
+        .filter(|(parent, _, _)| *parent == part)
+        .find_map(|(_, child, place)| {
+            let rest = path.strip_prefix(place)?.strip_prefix('.')?;
+            let below = lookup(value, place).filter(|below| below.is_object())?;
+            of_part(*child, kind, below, rest)
+        })
 }
 
 /// The path of a row below an anchor: rows of a Job are written from the object, where its `JobSpec` is `spec`.

@@ -94,10 +94,18 @@ impl When {
 }
 
 impl Row {
-    pub(super) const fn constant(&self) -> Option<Constant> {
+    /// What is filled in where that is a plain value; `part` is what lacks it.
+    pub(super) fn constant(&self, part: Option<&Value>) -> Option<Constant> {
         match self.filled {
             Filled::Constant(constant) => Some(constant),
-            _ => None,
+            Filled::PullPolicy(image) => {
+                let image = part
+                    .and_then(|part| crate::view::lookup(part, image))
+                    .and_then(Value::as_str)
+                    .unwrap_or_default();
+                Some(Constant::Text(pull_policy(image)))
+            }
+            Filled::Copy(_) | Filled::RequestsOfLimits => None,
         }
     }
 
@@ -106,12 +114,7 @@ impl Row {
         match self.filled {
             Filled::Constant(constant) => Some(constant.value()),
             Filled::Copy(path) => crate::view::lookup(part, path).cloned(),
-            Filled::PullPolicy(image) => {
-                let image = crate::view::lookup(part, image)
-                    .and_then(Value::as_str)
-                    .unwrap_or_default();
-                Some(Value::from(pull_policy(image)))
-            }
+            Filled::PullPolicy(_) => self.constant(Some(part)).map(Constant::value),
             Filled::RequestsOfLimits => {
                 let limits = crate::view::lookup(part, "resources.limits")?.as_object()?;
                 let mut requests = match crate::view::lookup(part, "resources.requests") {

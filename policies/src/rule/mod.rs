@@ -4,6 +4,7 @@
 //! old objects: the [`PolicySet`](crate::PolicySet) does, by what the rule declares here.
 
 mod case;
+mod header;
 mod parameter;
 mod report;
 
@@ -11,6 +12,7 @@ use sluice_api::Action;
 
 pub use case::Case;
 pub(crate) use case::seconds_text;
+pub use header::Header;
 pub use parameter::{
     BoolParameter, IntParameter, Parameter, ParameterValue, QuantityParameter, RatioParameter,
     SpanParameter, TextForm, TextParameter, TextsParameter,
@@ -31,6 +33,12 @@ pub enum Category {
     RolloutSafety,
     /// `SLU4…`: whether what it names is there.
     References,
+    /// `SLU5…`: which images run.
+    Images,
+    /// `SLU6…`: the security basics.
+    Security,
+    /// `SLU7…`: whether it outlives an upgrade of the cluster.
+    Upgrades,
     /// `SLU9…`: whether the object can be read at all.
     Object,
 }
@@ -44,6 +52,9 @@ impl Category {
             Self::Capacity => "capacity",
             Self::RolloutSafety => "rollout",
             Self::References => "references",
+            Self::Images => "images",
+            Self::Security => "security",
+            Self::Upgrades => "upgrades",
             Self::Object => "object",
         }
     }
@@ -56,6 +67,9 @@ impl Category {
             Self::Capacity => "Capacity",
             Self::RolloutSafety => "Rollout safety",
             Self::References => "References",
+            Self::Images => "Images",
+            Self::Security => "Security basics",
+            Self::Upgrades => "Upgrades",
             Self::Object => "The object itself",
         }
     }
@@ -74,7 +88,7 @@ pub struct RuleInfo {
     pub category: Category,
     /// What a finding should lead to unless a policy says otherwise.
     pub severity: Action,
-    /// The kinds it judges.
+    /// The kinds it judges by [`Rule::judge`]; empty for a rule that judges objects of any kind by [`Rule::judge_header`].
     pub kinds: &'static [Kind],
     /// Its parameters.
     pub parameters: &'static [Parameter],
@@ -95,6 +109,9 @@ pub trait Rule: Send + Sync {
 
     /// Reports what is wrong. Never panics, whatever the object looks like.
     fn judge(&self, case: &Case<'_>, report: &mut Report);
+
+    /// Reports what `apiVersion` and `kind` alone say, of an object of any kind, known to the view or not. Only asked of rules without kinds.
+    fn judge_header(&self, _header: &Header<'_>, _report: &mut Report) {}
 
     /// Stable code, such as `SLU1001`.
     fn code(&self) -> &'static str {
@@ -124,6 +141,14 @@ pub trait Rule: Send + Sync {
     /// The kinds it judges.
     fn kinds(&self) -> &'static [Kind] {
         self.info().kinds
+    }
+
+    /// The kinds it judges, for people.
+    fn kind_names(&self) -> Vec<&'static str> {
+        if self.kinds().is_empty() {
+            return vec!["any kind"];
+        }
+        self.kinds().iter().map(|kind| kind.as_str()).collect()
     }
 
     /// Its parameters.

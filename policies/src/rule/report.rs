@@ -41,6 +41,47 @@ impl RawFinding {
         }
     }
 
+    /// A sure finding about a field of a container; names the container.
+    #[must_use]
+    pub fn of_container(
+        view: &View<'_>,
+        container: &Container<'_>,
+        path: &str,
+        found: &str,
+        passes: impl Into<String>,
+    ) -> Self {
+        let prefix = view.prefix(Anchor::Pod).unwrap_or_default();
+        let (list, index, name) = (container.list(), container.index, container.name());
+        let mut finding = Self::at(
+            join(prefix, &join(&format!("{list}[{index}]"), path)),
+            match name {
+                "" => found.to_owned(),
+                name => format!("{found} (container {name})"),
+            },
+            passes,
+        );
+        if !name.is_empty() {
+            finding.identity = join(prefix, &join(&format!("{list}[{name}]"), path));
+        }
+        finding
+    }
+
+    /// The same, known by another path where this one says a place in a list: `place` is the end of the path, `stable` what stands for it.
+    #[must_use]
+    pub fn known_as(mut self, place: &str, stable: &str) -> Self {
+        if let Some(start) = self.identity.strip_suffix(place) {
+            self.identity = format!("{start}{stable}");
+        }
+        self
+    }
+
+    /// The same, at most a warning.
+    #[must_use]
+    pub const fn at_most_a_warning(mut self) -> Self {
+        self.ceiling = Action::Warn;
+        self
+    }
+
     /// The same with something else the reader may do.
     #[must_use]
     pub fn or(mut self, way_out: impl Into<String>) -> Self {
@@ -81,20 +122,9 @@ impl Report {
         found: &str,
         passes: impl Into<String>,
     ) {
-        let prefix = view.prefix(Anchor::Pod).unwrap_or_default();
-        let (list, index, name) = (container.list(), container.index, container.name());
-        let mut finding = RawFinding::at(
-            join(prefix, &join(&format!("{list}[{index}]"), path)),
-            match name {
-                "" => found.to_owned(),
-                name => format!("{found} (container {name})"),
-            },
-            passes,
-        );
-        if !name.is_empty() {
-            finding.identity = join(prefix, &join(&format!("{list}[{name}]"), path));
-        }
-        self.add(finding);
+        self.add(RawFinding::of_container(
+            view, container, path, found, passes,
+        ));
     }
 
     /// Nobody can tell: `missing` is what is not known, `needs` where it could come from.

@@ -4,9 +4,11 @@
 
 mod bounds;
 mod capacity;
+mod images;
 mod jobs;
 mod object;
 mod rollout;
+mod security;
 
 use crate::rule::Rule;
 
@@ -32,6 +34,33 @@ static RULES: &[&dyn Rule] = &[
     capacity::container_without_requests::RULE,
     capacity::quota_breach::RULE,
     rollout::deployment_without_readiness_probe::RULE,
+    rollout::liveness_equals_readiness::RULE,
+    rollout::startup_shorter_than_delay::RULE,
+    rollout::grace_shorter_than_prestop::RULE,
+    rollout::rollout_stops_every_pod::RULE,
+    rollout::recreate_with_several_replicas::RULE,
+    rollout::progress_deadline_senseless::RULE,
+    rollout::min_ready_seconds_out_of_bounds::RULE,
+    rollout::no_revision_to_roll_back_to::RULE,
+    rollout::single_replica::RULE,
+    rollout::replicas_not_spread::RULE,
+    rollout::set_without_readiness_probe::RULE,
+    rollout::immutable_field_changed::RULE,
+    images::image_tag_moves::RULE,
+    images::image_without_digest::RULE,
+    images::image_pull_policy_unfit::RULE,
+    security::privileged_container::RULE,
+    security::container_adds_capabilities::RULE,
+    security::container_keeps_capabilities::RULE,
+    security::host_namespace::RULE,
+    security::host_path_volume::RULE,
+    security::host_port::RULE,
+    security::container_may_run_as_root::RULE,
+    security::writable_root_file_system::RULE,
+    security::seccomp_unconfined::RULE,
+    security::service_account_token_mounted::RULE,
+    security::secret_in_environment::RULE,
+    security::container_may_escalate::RULE,
     MALFORMED,
 ];
 
@@ -80,6 +109,9 @@ mod tests {
                 Category::Capacity => '2',
                 Category::RolloutSafety => '3',
                 Category::References => '4',
+                Category::Images => '5',
+                Category::Security => '6',
+                Category::Upgrades => '7',
                 Category::Object => '9',
             };
             assert!(
@@ -93,7 +125,7 @@ mod tests {
                     .bytes()
                     .all(|b| b.is_ascii_lowercase() || b == b'-')
             );
-            assert!(!rule.kinds().is_empty() && !rule.info().reads.is_empty());
+            assert!(!rule.info().reads.is_empty(), "{}", rule.code());
             for parameter in rule.parameters() {
                 holds_its_own_default(parameter);
             }

@@ -41,6 +41,7 @@ impl PolicySet {
         let mut meanings = Vec::new();
         let mut needs = BTreeSet::new();
         let mut by_kind = [const { Vec::<Entries>::new() }; Kind::JUDGED.len()];
+        let mut any_kind = Vec::new();
         for source in sources {
             let title = format!("{}/{}", source.namespace, source.name);
             let entries = match compile(source.spec) {
@@ -61,19 +62,25 @@ impl PolicySet {
                 &entries,
             ));
             needs.extend(entries.iter().flat_map(|entry| entry.rule.facts()));
-            for kind in Kind::JUDGED {
+            let add = |list: &mut Vec<Entries>, wanted: &dyn Fn(&dyn Rule) -> bool| {
                 let rules: Vec<Entry> = entries
                     .iter()
-                    .filter(|entry| entry.rule.kinds().contains(&kind))
+                    .filter(|entry| wanted(entry.rule))
                     .cloned()
                     .collect();
                 if !rules.is_empty() {
-                    by_kind[kind.index()].push(Entries {
+                    list.push(Entries {
                         policy: policies.len(),
                         rules,
                     });
                 }
+            };
+            for kind in Kind::JUDGED {
+                add(&mut by_kind[kind.index()], &|rule| {
+                    rule.kinds().contains(&kind)
+                });
             }
+            add(&mut any_kind, &|rule| rule.kinds().is_empty());
             policies.push(CompiledPolicy {
                 title,
                 namespace: namespace.map(str::to_owned),
@@ -89,6 +96,7 @@ impl PolicySet {
             policies,
             by_kind,
             needs,
+            any_kind,
             digest: digest::of(meanings),
         };
         (set, problems)

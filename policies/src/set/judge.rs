@@ -13,7 +13,7 @@ use crate::{
 
 /// Whether a policy judges a namespace.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Applies {
+pub(super) enum Applies {
     Yes,
     No,
     /// It selects by labels, and the labels of the namespace are not known.
@@ -29,13 +29,13 @@ impl PolicySet {
     #[must_use]
     pub fn judge(&self, subject: &Subject<'_>, facts: &Facts<'_>) -> Judgement {
         let object = subject.object;
-        let Some(view) = View::lift(object) else {
-            return Judgement::not(unknown_kind(object));
+        let never = never_judged(object);
+        // what no rule in use judges is as good as unknown, but a workload must at least have its shape
+        let known = |view: &View<'_>| view.kind().is_workload() || self.judges(view.kind());
+        let Some(view) = View::lift(object).filter(known) else {
+            return self.judge_unknown(subject, facts, never.is_some());
         };
-        if !view.kind().is_workload() && !self.judges(view.kind()) {
-            return Judgement::not(unknown_kind(object));
-        }
-        if let Some(reason) = never_judged(object) {
+        if let Some(reason) = never {
             return Judgement::not(reason);
         }
         let old = match subject.operation {
@@ -50,9 +50,9 @@ impl PolicySet {
             facts,
             view,
             old,
-            findings: Vec::new(),
+            findings: Findings::of(subject),
         };
-        let mut any = false;
+        let mut any = self.judge_header(&mut judging.findings, facts);
         for entries in &self.by_kind[view.kind().index()] {
             let policy = &self.policies[entries.policy];
             let applies = policy.applies(subject.namespace, facts);
@@ -68,7 +68,22 @@ impl PolicySet {
             judging.shape();
         }
         Judgement {
-            findings: ordered(judging.findings),
+            findings: ordered(judging.findings.list),
+            not_judged: None,
+        }
+    }
+
+    /// An object of a kind that no rule in use knows: all that can be judged is its head.
+    fn judge_unknown(&self, subject: &Subject<'_>, facts: &Facts<'_>, never: bool) -> Judgement {
+        let mut findings = Findings::of(subject);
+        if !never {
+            self.judge_header(&mut findings, facts);
+        }
+        if findings.list.is_empty() {
+            return Judgement::not(unknown_kind(subject.object));
+        }
+        Judgement {
+            findings: ordered(findings.list),
             not_judged: None,
         }
     }
@@ -84,7 +99,7 @@ impl Judgement {
 }
 
 impl CompiledPolicy {
-    fn applies(&self, namespace: &str, facts: &Facts<'_>) -> Applies {
+    pub(super) fn applies(&self, namespace: &str, facts: &Facts<'_>) -> Applies {
         if self
             .namespace
             .as_deref()
@@ -107,7 +122,7 @@ struct Judging<'a> {
     facts: &'a Facts<'a>,
     view: View<'a>,
     old: Option<View<'a>>,
-    findings: Vec<Finding>,
+    findings: Findings<'a>,
 }
 
 impl Judging<'_> {
@@ -127,28 +142,7 @@ impl Judging<'_> {
             .as_ref()
             .map(|old| self.run(entry.rule, &entry.set, old, Some(old)))
             .unwrap_or_default();
-        for mut finding in found {
-            if applies == Applies::CannotTell {
-                self.perhaps(&mut finding, policy);
-            }
-            let mut action = entry.action.min(finding.ceiling);
-            let weakened = finding.certainty == Certainty::Unknown
-                || (self.subject.dry_run && !info.facts.is_empty())
-                || before.iter().any(|old| same(&finding, old));
-            if weakened {
-                action = action.min(Action::Warn);
-            }
-            self.findings.push(Finding {
-                code: info.code.to_owned(),
-                rule: info.name.to_owned(),
-                action,
-                certainty: finding.certainty,
-                path: finding.path,
-                found: finding.found,
-                passes: finding.passes,
-                way_out: finding.way_out,
-            });
-        }
+        self.findings.settle(entry, policy, applies, found, &before);
     }
 
     fn run(
@@ -183,6 +177,55 @@ impl Judging<'_> {
             selector: None,
         };
         self.by(&entry, &everywhere, Applies::Yes);
+    }
+}
+
+/// What was found about one object, with what it leads to.
+pub(super) struct Findings<'a> {
+    pub(super) subject: &'a Subject<'a>,
+    pub(super) list: Vec<Finding>,
+}
+
+impl<'a> Findings<'a> {
+    fn of(subject: &'a Subject<'a>) -> Self {
+        Self {
+            subject,
+            list: Vec::new(),
+        }
+    }
+
+    /// Takes in what a rule found, by the action of the policy; `before` is what it finds in the old object.
+    pub(super) fn settle(
+        &mut self,
+        entry: &Entry,
+        policy: &CompiledPolicy,
+        applies: Applies,
+        found: Vec<RawFinding>,
+        before: &[RawFinding],
+    ) {
+        let info = entry.rule.info();
+        for mut finding in found {
+            if applies == Applies::CannotTell {
+                self.perhaps(&mut finding, policy);
+            }
+            let mut action = entry.action.min(finding.ceiling);
+            let weakened = finding.certainty == Certainty::Unknown
+                || (self.subject.dry_run && !info.facts.is_empty())
+                || before.iter().any(|old| same(&finding, old));
+            if weakened {
+                action = action.min(Action::Warn);
+            }
+            self.list.push(Finding {
+                code: info.code.to_owned(),
+                rule: info.name.to_owned(),
+                action,
+                certainty: finding.certainty,
+                path: finding.path,
+                found: finding.found,
+                passes: finding.passes,
+                way_out: finding.way_out,
+            });
+        }
     }
 
     /// A finding of a policy of which nobody can tell whether it applies here.

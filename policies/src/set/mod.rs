@@ -3,6 +3,7 @@
 //! Invariants: a set never changes once compiled; a broken policy is left out whole and reported, the others work;
 //! rules are looked up by kind, so what does not apply costs nothing.
 
+mod any_kind;
 mod compile;
 mod digest;
 mod judge;
@@ -29,6 +30,8 @@ pub struct PolicySet {
     /// For each kind, in the order of [`Kind::JUDGED`]: the policies with a rule for it.
     by_kind: [Vec<Entries>; Kind::JUDGED.len()],
     needs: BTreeSet<FactKind>,
+    /// The policies with a rule that judges objects of any kind by their head.
+    any_kind: Vec<Entries>,
     digest: String,
 }
 

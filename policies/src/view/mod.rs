@@ -124,6 +124,14 @@ impl<'a> View<'a> {
         container::of_pod(pod)
     }
 
+    /// A field of a container, after API defaults; `path` is dotted and begins at the container.
+    #[must_use]
+    pub fn container_field(&self, container: &Container<'a>, path: &str) -> Field<'a> {
+        Field::new(container.get(path), || {
+            defaults::of_container(self.kind, container.value, path)
+        })
+    }
+
     /// Whether the part of the object that `read` names differs from the one in `old`.
     #[must_use]
     pub fn differs(&self, old: &View<'_>, read: Read) -> bool {

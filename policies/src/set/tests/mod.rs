@@ -12,7 +12,7 @@ use super::{PolicySet, PolicySource};
 use crate::{
     Facts, Judgement, NotJudged, Operation, Subject,
     documents::{set_of, yaml},
-    library, rules, with_defaults,
+    library, rules, sets_with, with_defaults,
 };
 
 fn knows_none() -> Facts<'static> {
@@ -160,6 +160,23 @@ fn the_shipped_files_are_policies_that_work() {
             [],
             "{file}"
         );
+        let name = file.strip_suffix(".yaml").unwrap();
+        assert_eq!(policy["metadata"]["name"], name);
+        // what the catalogue reads out of the text is what the policy says
+        let mut used: Vec<&str> = policy["spec"]["rules"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|rule| rule["use"].as_str().unwrap())
+            .collect();
+        let mut told: Vec<&str> = rules()
+            .iter()
+            .map(|rule| rule.name())
+            .filter(|rule| sets_with(rule).contains(&name))
+            .collect();
+        used.sort_unstable();
+        told.sort_unstable();
+        assert_eq!(used, told, "{file}");
     }
 }
 

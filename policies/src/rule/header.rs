@@ -1,0 +1,37 @@
+//! What a rule sees that goes by `apiVersion` and `kind` alone.
+
+use serde_json::Value;
+
+use super::{IntParameter, ParameterValue};
+
+/// The head of an object of any kind.
+#[derive(Clone, Copy)]
+pub struct Header<'a> {
+    /// Its `apiVersion`; empty when it has none.
+    pub api_version: &'a str,
+    /// Its `kind`; empty when it has none.
+    pub kind: &'a str,
+    /// What the policy set; a parameter that is not in here has its default.
+    pub(crate) set: &'a [(&'static str, ParameterValue)],
+}
+
+impl<'a> Header<'a> {
+    pub(crate) fn of(object: &'a Value, set: &'a [(&'static str, ParameterValue)]) -> Self {
+        let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default();
+        Self {
+            api_version: text("apiVersion"),
+            kind: text("kind"),
+            set,
+        }
+    }
+
+    /// The value of a number parameter.
+    #[must_use]
+    pub fn int(&self, parameter: &IntParameter) -> i64 {
+        let set = self.set.iter().find(|(name, _)| *name == parameter.name);
+        match set {
+            Some((_, ParameterValue::Int(value))) => *value,
+            _ => parameter.default,
+        }
+    }
+}
