@@ -83,10 +83,7 @@ impl<'a> Case<'a> {
     /// The value of a text parameter.
     #[must_use]
     pub fn text(&self, parameter: &TextParameter) -> &'a str {
-        match self.set_value(parameter.name) {
-            Some(ParameterValue::Text(value)) => value,
-            _ => parameter.default,
-        }
+        text_of(self.set, parameter)
     }
 
     /// The texts of a parameter that takes a list, sorted.
@@ -99,10 +96,27 @@ impl<'a> Case<'a> {
     }
 
     fn set_value(&self, name: &str) -> Option<&'a ParameterValue> {
-        self.set
-            .iter()
-            .find(|(set, _)| *set == name)
-            .map(|(_, value)| value)
+        value_of(self.set, name)
+    }
+}
+
+fn value_of<'a>(
+    set: &'a [(&'static str, ParameterValue)],
+    name: &str,
+) -> Option<&'a ParameterValue> {
+    set.iter()
+        .find(|(set, _)| *set == name)
+        .map(|(_, value)| value)
+}
+
+/// The value of a text parameter, among those that a policy set.
+pub(super) fn text_of<'a>(
+    set: &'a [(&'static str, ParameterValue)],
+    parameter: &TextParameter,
+) -> &'a str {
+    match value_of(set, parameter.name) {
+        Some(ParameterValue::Text(value)) => value,
+        _ => parameter.default,
     }
 }
 

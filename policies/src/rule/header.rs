@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{IntParameter, ParameterValue};
+use super::{ParameterValue, TextParameter, case::text_of};
 
 /// The head of an object of any kind.
 #[derive(Clone, Copy)]
@@ -25,13 +25,9 @@ impl<'a> Header<'a> {
         }
     }
 
-    /// The value of a number parameter.
+    /// The value of a text parameter.
     #[must_use]
-    pub fn int(&self, parameter: &IntParameter) -> i64 {
-        let set = self.set.iter().find(|(name, _)| *name == parameter.name);
-        match set {
-            Some((_, ParameterValue::Int(value))) => *value,
-            _ => parameter.default,
-        }
+    pub fn text(&self, parameter: &TextParameter) -> &'a str {
+        text_of(self.set, parameter)
     }
 }

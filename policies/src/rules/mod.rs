@@ -9,6 +9,7 @@ mod jobs;
 mod object;
 mod rollout;
 mod security;
+mod upgrades;
 
 use crate::rule::Rule;
 
@@ -48,6 +49,7 @@ static RULES: &[&dyn Rule] = &[
     rollout::immutable_field_changed::RULE,
     images::image_tag_moves::RULE,
     images::image_without_digest::RULE,
+    images::image_from_other_registry::RULE,
     images::image_pull_policy_unfit::RULE,
     security::privileged_container::RULE,
     security::container_adds_capabilities::RULE,
@@ -61,6 +63,8 @@ static RULES: &[&dyn Rule] = &[
     security::service_account_token_mounted::RULE,
     security::secret_in_environment::RULE,
     security::container_may_escalate::RULE,
+    upgrades::api_version_removed::RULE,
+    upgrades::api_version_deprecated::RULE,
     MALFORMED,
 ];
 

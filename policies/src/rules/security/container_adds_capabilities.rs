@@ -5,12 +5,26 @@ use sluice_api::Action;
 
 use super::context;
 use crate::{
-    rule::{Case, Category, RawFinding, Report, Rule, RuleInfo},
+    rule::{
+        Case, Category, Parameter, RawFinding, Report, Rule, RuleInfo, TextForm, TextsParameter,
+    },
     view::{Kind, field_text},
 };
 
-/// What the Pod Security Standard `restricted` lets a container add.
-const ALLOWED: [&str; 1] = ["NET_BIND_SERVICE"];
+static ALLOWED: TextsParameter = TextsParameter {
+    name: "allowed",
+    // what the Pod Security Standard `restricted` lets a container add
+    default: &["NET_BIND_SERVICE"],
+    least: 1,
+    most: 50,
+    form: TextForm {
+        passes: "a capability in capitals without CAP_, such as NET_BIND_SERVICE",
+        holds: |text| {
+            !text.starts_with("CAP_") && text.bytes().all(|b| b.is_ascii_uppercase() || b == b'_')
+        },
+    },
+    meaning: "the capabilities that a container may add",
+};
 const ADD: &str = "securityContext.capabilities.add";
 
 static INFO: RuleInfo = RuleInfo {
@@ -20,7 +34,7 @@ static INFO: RuleInfo = RuleInfo {
     category: Category::Security,
     severity: Action::Deny,
     kinds: &Kind::ALL,
-    parameters: &[],
+    parameters: &[Parameter::Texts(&ALLOWED)],
     ordered: &[],
     facts: &[],
     reads: context::READS,
@@ -37,6 +51,7 @@ impl Rule for ContainerAddsCapabilities {
     }
 
     fn judge(&self, case: &Case<'_>, report: &mut Report) {
+        let allowed = case.texts(&ALLOWED);
         for container in case.view.containers() {
             let Some(added) = container.get(ADD).and_then(Value::as_array) else {
                 continue;
@@ -46,7 +61,7 @@ impl Rule for ContainerAddsCapabilities {
                 let name = capability
                     .as_str()
                     .map(|name| name.strip_prefix("CAP_").unwrap_or(name));
-                if name.is_some_and(|name| ALLOWED.contains(&name)) {
+                if name.is_some_and(|name| allowed.contains(&name)) {
                     continue;
                 }
                 let path = format!("{ADD}[{index}]");
@@ -56,7 +71,7 @@ impl Rule for ContainerAddsCapabilities {
                     &container,
                     &path,
                     &found,
-                    format!("none but {}", ALLOWED.join(", ")),
+                    format!("none but {}", allowed.join(", ")),
                 );
                 report.add(finding.known_as(&path, &format!("{ADD} {found}")));
             }

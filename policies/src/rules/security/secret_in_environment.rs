@@ -4,8 +4,48 @@ use serde_json::Value;
 use sluice_api::Action;
 
 use crate::{
-    rule::{Case, Category, RawFinding, Report, Rule, RuleInfo},
+    rule::{
+        Case, Category, Parameter, RawFinding, Report, Rule, RuleInfo, TextForm, TextsParameter,
+    },
     view::{Kind, Read, lookup},
+};
+
+static NAMES: TextsParameter = TextsParameter {
+    name: "names",
+    default: &[
+        "access_key",
+        "account_key",
+        "api_key",
+        "apikey",
+        "auth_key",
+        "client_key",
+        "credential",
+        "credentials",
+        "encryption_key",
+        "license_key",
+        "master_key",
+        "passphrase",
+        "passwd",
+        "password",
+        "private_key",
+        "pwd",
+        "secret",
+        "secret_key",
+        "session_key",
+        "signing_key",
+        "token",
+        "webhook_key",
+    ],
+    least: 1,
+    most: 100,
+    form: TextForm {
+        passes: "words in small letters with _ between them, such as api_key",
+        holds: |text| {
+            text.bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        },
+    },
+    meaning: "the words at the end of a variable's name that say its value is a secret",
 };
 
 static INFO: RuleInfo = RuleInfo {
@@ -15,7 +55,7 @@ static INFO: RuleInfo = RuleInfo {
     category: Category::Security,
     severity: Action::Deny,
     kinds: &Kind::ALL,
-    parameters: &[],
+    parameters: &[Parameter::Texts(&NAMES)],
     ordered: &[],
     facts: &[],
     reads: &[
@@ -25,33 +65,7 @@ static INFO: RuleInfo = RuleInfo {
     document: include_str!("secret_in_environment.md"),
 };
 
-/// Words at the end of a name that say its value is a secret.
-const SECRETS: [&str; 22] = [
-    "password",
-    "passwd",
-    "passphrase",
-    "pwd",
-    "secret",
-    "token",
-    "credential",
-    "credentials",
-    "apikey",
-    "api_key",
-    "access_key",
-    "private_key",
-    "secret_key",
-    "signing_key",
-    "encryption_key",
-    "master_key",
-    "auth_key",
-    "account_key",
-    "license_key",
-    "client_key",
-    "session_key",
-    "webhook_key",
-];
-
-/// Those of them that are clear without a separator before them: `PGPASSWORD`.
+/// Those words that are clear without a separator before them: `PGPASSWORD`.
 const CLEAR: [&str; 4] = ["password", "passwd", "passphrase", "apikey"];
 
 struct SecretInEnvironment;
@@ -64,6 +78,7 @@ impl Rule for SecretInEnvironment {
     }
 
     fn judge(&self, case: &Case<'_>, report: &mut Report) {
+        let names = case.texts(&NAMES);
         for container in case.view.containers() {
             let variables = container.get("env").and_then(Value::as_array);
             for (index, variable) in variables.into_iter().flatten().enumerate() {
@@ -73,7 +88,7 @@ impl Rule for SecretInEnvironment {
                 let Some(value) = lookup(variable, "value").and_then(Value::as_str) else {
                     continue;
                 };
-                let Some(what) = secret(name, value) else {
+                let Some(what) = secret(name, value, &names) else {
                     continue;
                 };
                 let path = format!("env[{index}].value");
@@ -93,7 +108,7 @@ impl Rule for SecretInEnvironment {
 }
 
 /// What makes the variable a secret; the value itself is never told.
-fn secret(name: &str, value: &str) -> Option<&'static str> {
+fn secret(name: &str, value: &str, names: &[&str]) -> Option<&'static str> {
     if value.contains("-----BEGIN ") && value.contains("PRIVATE KEY-----") {
         return Some("a private key");
     }
@@ -106,17 +121,19 @@ fn secret(name: &str, value: &str) -> Option<&'static str> {
     if value.trim().is_empty() || reference || matches!(value, "true" | "false") {
         return None;
     }
-    named_secret(name).then_some("a plain value")
+    named_secret(name, names).then_some("a plain value")
 }
 
 /// Whether the name ends in a word for a secret: `DB_PASSWORD` and `githubToken`, but neither `TOKEN_URL` nor `SECRET_NAME`.
-fn named_secret(name: &str) -> bool {
+fn named_secret(name: &str, secrets: &[&str]) -> bool {
     let name = words(name);
     let ends = |word: &str| {
         name.strip_suffix(word)
             .is_some_and(|before| before.is_empty() || before.ends_with('_'))
     };
-    SECRETS.into_iter().any(ends) || CLEAR.into_iter().any(|word| name.ends_with(word))
+    secrets
+        .iter()
+        .any(|word| ends(word) || (CLEAR.contains(word) && name.ends_with(word)))
 }
 
 /// In lower case, with `_` between the words; camel case is taken apart.
@@ -204,7 +221,11 @@ mod tests {
             ("", "", None),
             ("ä", "ö://ü:ß@é", Some("a URL with a password")),
         ] {
-            assert_eq!(secret(name, value), expected, "{name}={value}");
+            assert_eq!(
+                secret(name, value, NAMES.default),
+                expected,
+                "{name}={value}"
+            );
         }
     }
 }

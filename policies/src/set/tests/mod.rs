@@ -1,5 +1,6 @@
 //! What a set makes of policies and objects, beyond what single rules find.
 
+mod any_kind;
 mod compile;
 mod hostile;
 
