@@ -41,6 +41,19 @@ pub(crate) struct Unreadable {
     pub(crate) problem: String,
 }
 
+impl Need {
+    /// What a container asks for in the object, a limit without a request counted as the request; `None` where an amount cannot be read.
+    pub(crate) fn asked_by(container: &Container<'_>) -> Option<Self> {
+        let own = |path: &str| amounts(container.get(path)).ok();
+        let mut need = Self {
+            requests: own("resources.requests")?,
+            limits: own("resources.limits")?,
+        };
+        fill(&mut need.requests, &need.limits);
+        Some(need)
+    }
+}
+
 impl<'a> PodNeed<'a> {
     /// What a pod of this workload is charged in a namespace with these defaults.
     ///

@@ -96,6 +96,28 @@ impl Quantity {
         Self { nanos, ..self }
     }
 
+    /// So many hundredths of it, rounded up to a grain that people write: Mi, Ki or units, or thousandths.
+    #[must_use]
+    pub fn hundredths(self, count: i64) -> Self {
+        const KI: i128 = 1024 * NANO;
+        const MI: i128 = 1024 * KI;
+        let hundredfold = self.nanos.saturating_mul(i128::from(count));
+        let nanos = hundredfold / 100 + i128::from(hundredfold % 100 > 0);
+        let grain = match (self.format, nanos) {
+            (Format::Binary, MI..) => MI,
+            (Format::Binary, KI..) => KI,
+            (Format::Binary, _) => NANO,
+            _ => NANO / 1000,
+        };
+        let rest = nanos % grain;
+        let nanos = if rest > 0 {
+            nanos.saturating_add(grain - rest)
+        } else {
+            nanos
+        };
+        Self { nanos, ..self }
+    }
+
     /// The same amount, printed in the suffixes of another.
     #[must_use]
     pub const fn printed_like(self, other: Self) -> Self {
@@ -476,6 +498,27 @@ mod tests {
                     assert_eq!(nanos(&text), expected, "{text}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn parts_are_rounded_up_to_what_people_write() {
+        for (text, count, part) in [
+            ("2Gi", 50, "1Gi"),
+            ("1Gi", 75, "768Mi"),
+            ("1000Mi", 33, "330Mi"),
+            ("1001Mi", 50, "501Mi"),
+            ("3Ki", 50, "2Ki"),
+            ("1", 50, "500m"),
+            ("1", 1, "10m"),
+            ("7m", 50, "4m"),
+            ("0", 50, "0"),
+            ("1G", 50, "500M"),
+        ] {
+            let quantity: Quantity = text.parse().unwrap();
+            let of = quantity.hundredths(count);
+            assert!(of.nanos() * 100 >= quantity.nanos() * i128::from(count));
+            assert_eq!(of.to_string(), part, "{text}");
         }
     }
 

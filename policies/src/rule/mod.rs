@@ -13,6 +13,7 @@ use sluice_api::Action;
 pub use case::Case;
 pub(crate) use case::seconds_text;
 pub use header::Header;
+pub(crate) use parameter::ratio_text;
 pub use parameter::{
     BoolParameter, IntParameter, Parameter, ParameterValue, QuantityParameter, RatioParameter,
     SpanParameter, TextForm, TextParameter, TextsParameter,

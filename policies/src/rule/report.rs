@@ -127,6 +127,11 @@ impl Report {
         ));
     }
 
+    /// The finding that was added last.
+    pub fn last(&mut self) -> Option<&mut RawFinding> {
+        self.findings.last_mut()
+    }
+
     /// Nobody can tell: `missing` is what is not known, `needs` where it could come from.
     pub fn unknown(&mut self, missing: impl Into<String>, needs: impl Into<String>) {
         self.add(RawFinding {

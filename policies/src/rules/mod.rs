@@ -34,6 +34,8 @@ static RULES: &[&dyn Rule] = &[
     capacity::container_without_memory_limit::RULE,
     capacity::container_without_requests::RULE,
     capacity::quota_breach::RULE,
+    capacity::resources_cut::RULE,
+    capacity::limit_far_above_request::RULE,
     rollout::deployment_without_readiness_probe::RULE,
     rollout::liveness_equals_readiness::RULE,
     rollout::startup_shorter_than_delay::RULE,

@@ -11,6 +11,7 @@ use std::fmt;
 use serde_json::Value;
 use sluice_api::Duration;
 
+pub(crate) use number::ratio_text;
 pub use number::{IntParameter, QuantityParameter, RatioParameter, SpanParameter};
 pub use text::{BoolParameter, TextForm, TextParameter, TextsParameter};
 
@@ -71,7 +72,7 @@ impl fmt::Display for ParameterValue {
         match self {
             Self::Int(value) => write!(f, "{value}"),
             Self::Span(seconds) => write!(f, "{}", Duration::from_secs(*seconds)),
-            Self::Ratio(hundredths) => f.write_str(&number::ratio_text(*hundredths)),
+            Self::Ratio(hundredths) => f.write_str(&ratio_text(*hundredths)),
             Self::Quantity(quantity) => write!(f, "{quantity}"),
             Self::Bool(value) => write!(f, "{value}"),
             Self::Text(text) => write!(f, "{}", Value::from(text.as_str())),

@@ -2,4 +2,6 @@
 
 pub(super) mod container_without_memory_limit;
 pub(super) mod container_without_requests;
+pub(super) mod limit_far_above_request;
 pub(super) mod quota_breach;
+pub(super) mod resources_cut;
