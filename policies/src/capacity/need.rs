@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{ContainerDefaults, Quantity};
+use super::{Claim, ContainerDefaults, Quantity, claims::claims};
 use crate::view::{Anchor, Container, Read, Role, View, join, lookup};
 
 type Amounts = BTreeMap<String, Quantity>;
@@ -24,12 +24,16 @@ pub(crate) struct Need {
 pub(crate) struct PodNeed<'a> {
     /// The pod as a whole.
     pub(crate) pod: Need,
+    /// The pod without its overhead, which LimitRanges leave aside.
+    pub(crate) bare: Need,
     /// Each container.
     pub(crate) containers: Vec<(Container<'a>, Need)>,
     /// Whether the pod has requests or limits of its own.
     pub(crate) pod_level: bool,
     /// Whether no container asks for cpu or memory.
     pub(crate) best_effort: bool,
+    /// The claims for storage that come with it.
+    pub(crate) claims: Vec<Claim<'a>>,
     /// The RuntimeClass whose overhead is not known.
     pub(crate) unknown_overhead: Option<String>,
 }
@@ -72,9 +76,11 @@ impl<'a> PodNeed<'a> {
         for container in view.containers() {
             let (list, index) = (container.list(), container.index);
             let own = |path: &str| read(format!("{list}[{index}].{path}"), container.get(path));
+            // limits first: the API server makes requests of them, of odd ones too
+            let limits = own("resources.limits")?;
             let mut need = Need {
                 requests: own("resources.requests")?,
-                limits: own("resources.limits")?,
+                limits,
             };
             fill(&mut need.requests, &need.limits);
             containers.push((container, need));
@@ -109,6 +115,7 @@ impl<'a> PodNeed<'a> {
         };
         pod.requests.extend(own.requests);
         pod.limits.extend(own.limits);
+        let bare = pod.clone();
         let overhead = pod_list("overhead")?;
         for (resource, amount) in &overhead {
             let request = pod
@@ -130,9 +137,11 @@ impl<'a> PodNeed<'a> {
             .filter(|_| overhead.is_empty());
         Ok(Self {
             pod,
+            bare,
             containers,
             pod_level,
             best_effort,
+            claims: claims(view)?,
             unknown_overhead: class.map(|class| class.chars().take(80).collect()),
         })
     }

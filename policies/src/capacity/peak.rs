@@ -8,6 +8,10 @@ const REPLICAS: Read = Read::object("spec.replicas");
 const STRATEGY: Read = Read::object("spec.strategy.type");
 const MAX_SURGE: Read = Read::object("spec.strategy.rollingUpdate.maxSurge");
 const MAX_UNAVAILABLE: Read = Read::object("spec.strategy.rollingUpdate.maxUnavailable");
+const DAEMON_MAX_SURGE: Read = Read::object("spec.updateStrategy.rollingUpdate.maxSurge");
+const DAEMON_MAX_UNAVAILABLE: Read =
+    Read::object("spec.updateStrategy.rollingUpdate.maxUnavailable");
+const POD: Read = Read::pod("");
 const PARALLELISM: Read = Read::job("parallelism");
 const COMPLETIONS: Read = Read::job("completions");
 
@@ -20,6 +24,8 @@ pub(crate) struct Peak {
     pub(crate) surge: i64,
     /// The field that sets the number.
     pub(crate) field: Read,
+    /// Whether this is the least there can be, and more cannot be told.
+    pub(crate) at_least: bool,
 }
 
 /// A field that holds no number that can be meant.
@@ -30,19 +36,55 @@ pub(crate) struct Senseless {
     pub(crate) passes: &'static str,
 }
 
-/// The peak of a workload; `None` for a kind whose peak is not predicted here.
+/// The peak of a workload; `None` for a kind that makes no pods.
 ///
-/// A Deployment is taken at its next rolling update: all replicas and the resolved surge. A CronJob is taken as one Job: how many run beside one another nobody can tell.
+/// A Deployment is taken at its next rolling update: all replicas and the resolved surge. A StatefulSet takes a pod down before it makes the new one.
+/// A CronJob is taken as one Job: how many run beside one another nobody can tell. A DaemonSet has the pods that its status counts; without one, at least one.
 ///
 /// # Errors
 /// The first field that holds no number that can be meant.
 pub(crate) fn peak(view: &View<'_>) -> Result<Option<Peak>, Senseless> {
     match view.kind() {
         Kind::Deployment => deployment(view).map(Some),
-        Kind::Job => job(view).map(Some),
-        Kind::CronJob => job(view).map(Some),
+        Kind::StatefulSet | Kind::ReplicaSet | Kind::ReplicationController => {
+            fixed(count(view, REPLICAS)?.unwrap_or(1), REPLICAS)
+        }
+        Kind::Pod => fixed(1, POD),
+        Kind::DaemonSet => daemon_set(view).map(Some),
+        Kind::Job | Kind::CronJob => job(view).map(Some),
         _ => Ok(None),
     }
+}
+
+fn fixed(pods: i64, field: Read) -> Result<Option<Peak>, Senseless> {
+    Ok(Some(Peak {
+        pods,
+        surge: 0,
+        field,
+        at_least: false,
+    }))
+}
+
+fn daemon_set(view: &View<'_>) -> Result<Peak, Senseless> {
+    let nodes = counted(view, "desiredNumberScheduled");
+    let pods = nodes.unwrap_or(1);
+    let surge = share(view, DAEMON_MAX_SURGE, pods, true)?;
+    share(view, DAEMON_MAX_UNAVAILABLE, pods, false)?;
+    Ok(Peak {
+        pods,
+        // the surge of one node says nothing about all of them
+        surge: if nodes.is_some() { surge } else { 0 },
+        field: POD,
+        at_least: nodes.is_none(),
+    })
+}
+
+/// A count of the status; `None` where there is none.
+fn counted(view: &View<'_>, name: &str) -> Option<i64> {
+    let status = view.written(Read::object("status"))?;
+    lookup(status, name)?
+        .as_i64()
+        .map(|count| count.clamp(0, i64::from(i32::MAX)))
 }
 
 fn deployment(view: &View<'_>) -> Result<Peak, Senseless> {
@@ -58,6 +100,7 @@ fn deployment(view: &View<'_>) -> Result<Peak, Senseless> {
         pods,
         surge,
         field: REPLICAS,
+        at_least: false,
     })
 }
 
@@ -68,27 +111,29 @@ fn job(view: &View<'_>) -> Result<Peak, Senseless> {
         pods: completions.map_or(parallelism, |most| most.min(parallelism)),
         surge: 0,
         field: PARALLELISM,
+        at_least: false,
     })
 }
 
 /// Pods of this workload that are already charged: those that the status counts, else those the spec asks for.
 pub(crate) fn running(view: &View<'_>) -> i64 {
-    let status = |path: &str| {
-        view.written(Read::object("status"))
-            .and_then(|status| lookup(status, path))
-    };
     match view.kind() {
-        Kind::Deployment => status("replicas")
-            .and_then(Value::as_i64)
-            // without any status nobody has counted yet
-            .or_else(|| {
+        Kind::Pod => 1,
+        Kind::Deployment | Kind::StatefulSet | Kind::ReplicaSet | Kind::ReplicationController => {
+            counted(view, "replicas").unwrap_or_else(|| {
+                // without any status nobody has counted yet
                 let unseen = view.written(Read::object("status")).is_none();
-                unseen.then(|| count(view, REPLICAS).ok().flatten().unwrap_or(1))
+                let asked = || count(view, REPLICAS).ok().flatten().unwrap_or(1);
+                if unseen { asked() } else { 0 }
             })
-            .unwrap_or(0),
-        Kind::Job => status("active").and_then(Value::as_i64).unwrap_or(0),
+        }
+        // as many as the peak is taken to be
+        Kind::DaemonSet => counted(view, "desiredNumberScheduled").unwrap_or(1),
+        Kind::Job => counted(view, "active").unwrap_or(0),
         Kind::CronJob => {
-            let jobs = status("active")
+            let jobs = view
+                .written(Read::object("status"))
+                .and_then(|status| lookup(status, "active"))
                 .and_then(Value::as_array)
                 .map_or(0, Vec::len);
             let pods = job(view).map_or(0, |peak| peak.pods);
@@ -205,6 +250,42 @@ mod tests {
             let cronjob = json!({"jobTemplate": {"spec": spec}});
             assert_eq!(of("CronJob", "batch/v1", cronjob), Ok((pods, 0)), "{spec}");
         }
-        assert_eq!(of("DaemonSet", "apps/v1", json!({})), Ok((-1, -1)));
+        assert_eq!(of("PodTemplate", "v1", json!({})), Ok((-1, -1)));
+    }
+
+    #[test]
+    fn what_takes_down_before_it_makes_has_no_surge() {
+        for (kind, version) in [
+            ("StatefulSet", "apps/v1"),
+            ("ReplicaSet", "apps/v1"),
+            ("ReplicationController", "v1"),
+        ] {
+            assert_eq!(of(kind, version, json!({"replicas": 7})), Ok((7, 0)));
+            assert_eq!(of(kind, version, json!({})), Ok((1, 0)));
+            assert!(of(kind, version, json!({"replicas": -7})).is_err());
+        }
+        assert_eq!(of("Pod", "v1", json!({})), Ok((1, 0)));
+    }
+
+    #[test]
+    fn daemon_sets_have_the_pods_that_their_status_counts() {
+        let of = |status: Value, surge: Value| {
+            let object = json!({"apiVersion": "apps/v1", "kind": "DaemonSet", "status": status, "spec": {
+                "updateStrategy": {"rollingUpdate": {"maxSurge": surge, "maxUnavailable": 0}}}});
+            let peak = peak(&View::lift(&object).unwrap()).unwrap().unwrap();
+            (peak.pods, peak.surge, peak.at_least)
+        };
+        let counted = json!({"desiredNumberScheduled": 30});
+        assert_eq!(of(counted.clone(), json!("25%")), (30, 8, false));
+        assert_eq!(of(counted, json!(0)), (30, 0, false));
+        assert_eq!(of(json!({}), json!("25%")), (1, 0, true));
+        assert_eq!(
+            of(json!({"desiredNumberScheduled": "x"}), json!(1)),
+            (1, 0, true)
+        );
+        assert_eq!(
+            of(json!({"desiredNumberScheduled": -4}), json!(0)),
+            (0, 0, false)
+        );
     }
 }

@@ -86,12 +86,22 @@ impl Quantity {
     /// Rounded up to thousandths, as the API server stores amounts of containers.
     #[must_use]
     pub fn rounded_to_milli(self) -> Self {
-        const MILLI: i128 = NANO / 1000;
-        let rest = self.nanos % MILLI;
+        self.rounded(NANO / 1000)
+    }
+
+    /// Rounded up to whole units, as amounts of storage are charged.
+    #[must_use]
+    pub fn rounded_to_units(self) -> Self {
+        self.rounded(NANO)
+    }
+
+    /// Rounded away from zero to a multiple of the grain.
+    fn rounded(self, grain: i128) -> Self {
+        let rest = self.nanos % grain;
         let nanos = match rest.cmp(&0) {
             Ordering::Equal => self.nanos,
-            Ordering::Greater => self.nanos - rest + MILLI,
-            Ordering::Less => self.nanos - rest - MILLI,
+            Ordering::Greater => self.nanos.saturating_add(grain - rest),
+            Ordering::Less => self.nanos.saturating_sub(grain + rest),
         };
         Self { nanos, ..self }
     }
@@ -109,13 +119,7 @@ impl Quantity {
             (Format::Binary, _) => NANO,
             _ => NANO / 1000,
         };
-        let rest = nanos % grain;
-        let nanos = if rest > 0 {
-            nanos.saturating_add(grain - rest)
-        } else {
-            nanos
-        };
-        Self { nanos, ..self }
+        Self { nanos, ..self }.rounded(grain)
     }
 
     /// The same amount, printed in the suffixes of another.

@@ -90,6 +90,11 @@ impl<'a> Quota<'a> {
             .any(|resource| Charge::of(resource).is_some())
     }
 
+    /// Whether it is only for some pods.
+    pub(crate) fn is_scoped(&self) -> bool {
+        !self.scopes.is_empty()
+    }
+
     /// Whether it applies to the pods of this workload.
     pub(crate) fn applies(&self, view: &View<'_>, need: &PodNeed<'_>) -> ScopeMatch {
         let mut all = ScopeMatch::Yes;
@@ -182,14 +187,30 @@ pub(crate) enum Charge<'a> {
     Request(&'a str),
     /// The limit of a resource.
     Limit(&'a str),
+    /// One for each claim: of all, or of a storage class.
+    Claims(Option<&'a str>),
+    /// The storage of the claims: of all, or of a storage class.
+    Storage(Option<&'a str>),
 }
 
 impl<'a> Charge<'a> {
     /// `None` for a resource that pods are not charged for.
     pub(crate) fn of(resource: &'a str) -> Option<Self> {
         const COMPUTE: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
-        if matches!(resource, "pods" | "count/pods") {
-            return Some(Self::Pods);
+        match resource {
+            "pods" | "count/pods" => return Some(Self::Pods),
+            "persistentvolumeclaims" | "count/persistentvolumeclaims" => {
+                return Some(Self::Claims(None));
+            }
+            "requests.storage" => return Some(Self::Storage(None)),
+            _ => {}
+        }
+        if let Some((class, what)) = resource.split_once(".storageclass.storage.k8s.io/") {
+            return match what {
+                "persistentvolumeclaims" => Some(Self::Claims(Some(class))),
+                "requests.storage" => Some(Self::Storage(Some(class))),
+                _ => None,
+            };
         }
         if let Some(limited) = resource.strip_prefix("limits.") {
             return COMPUTE.contains(&limited).then_some(Self::Limit(limited));
@@ -197,7 +218,7 @@ impl<'a> Charge<'a> {
         if let Some(requested) = resource.strip_prefix("requests.") {
             let of_pods = COMPUTE.contains(&requested)
                 || requested.starts_with("hugepages-")
-                // an extended resource; `requests.storage` is for claims
+                // an extended resource
                 || requested.contains('/');
             return of_pods.then_some(Self::Request(requested));
         }
@@ -206,13 +227,40 @@ impl<'a> Charge<'a> {
     }
 
     /// What one pod is charged.
-    pub(crate) fn pod(self, need: &Need) -> Quantity {
+    pub(crate) fn pod(self, need: &PodNeed<'_>) -> Quantity {
         let amount = match self {
             Self::Pods => return Quantity::units(1),
-            Self::Request(resource) => need.requests.get(resource),
-            Self::Limit(resource) => need.limits.get(resource),
+            Self::Request(resource) => need.pod.requests.get(resource),
+            Self::Limit(resource) => need.pod.limits.get(resource),
+            Self::Claims(class) | Self::Storage(class) => {
+                return self.sum(need, |of| class.is_none() || of == class);
+            }
         };
         amount.copied().unwrap_or(Quantity::ZERO)
+    }
+
+    /// What one pod is charged besides where the default class of the cluster is the one that is limited.
+    pub(crate) fn by_default_class(self, need: &PodNeed<'_>) -> Quantity {
+        match self {
+            Self::Claims(Some(_)) | Self::Storage(Some(_)) => self.sum(need, |of| of.is_none()),
+            _ => Quantity::ZERO,
+        }
+    }
+
+    fn sum(self, need: &PodNeed<'_>, counts: impl Fn(Option<&str>) -> bool) -> Quantity {
+        need.claims
+            .iter()
+            .filter(|claim| counts(claim.class))
+            .map(|claim| match self {
+                Self::Storage(_) => claim.storage,
+                _ => Quantity::units(1),
+            })
+            .fold(Quantity::ZERO, Quantity::plus)
+    }
+
+    /// Whether it is for claims, which quotas of some pods only do not count.
+    pub(crate) fn of_claims(self) -> bool {
+        matches!(self, Self::Claims(_) | Self::Storage(_))
     }
 
     /// Whether every container must set it once a quota names it.
@@ -226,18 +274,18 @@ impl<'a> Charge<'a> {
     /// Whether a container sets it.
     pub(crate) fn set_by(self, need: &Need) -> bool {
         match self {
-            Self::Pods => true,
             Self::Request(resource) => need.requests.contains_key(resource),
             Self::Limit(resource) => need.limits.contains_key(resource),
+            Self::Pods | Self::Claims(_) | Self::Storage(_) => true,
         }
     }
 
     /// Where a container sets it.
     pub(crate) fn path(self) -> String {
         match self {
-            Self::Pods => String::new(),
             Self::Request(resource) => format!("resources.requests.{resource}"),
             Self::Limit(resource) => format!("resources.limits.{resource}"),
+            Self::Pods | Self::Claims(_) | Self::Storage(_) => String::new(),
         }
     }
 }

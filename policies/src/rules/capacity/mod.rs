@@ -3,5 +3,7 @@
 pub(super) mod container_without_memory_limit;
 pub(super) mod container_without_requests;
 pub(super) mod limit_far_above_request;
+pub(super) mod limit_range_breach;
+pub(super) mod object_quota_breach;
 pub(super) mod quota_breach;
 pub(super) mod resources_cut;

@@ -17,13 +17,24 @@ static INFO: RuleInfo = RuleInfo {
     title: "the quota of the namespace cannot hold the workload at its peak",
     category: Category::Capacity,
     severity: Action::Deny,
-    kinds: &[Kind::Deployment, Kind::Job, Kind::CronJob],
+    kinds: &[
+        Kind::Pod,
+        Kind::Deployment,
+        Kind::StatefulSet,
+        Kind::DaemonSet,
+        Kind::ReplicaSet,
+        Kind::ReplicationController,
+        Kind::Job,
+        Kind::CronJob,
+    ],
     parameters: &[],
     ordered: &[],
     facts: &[FactKind::Quotas, FactKind::LimitRanges],
     reads: &[
         Read::object("spec.replicas"),
         Read::object("spec.strategy"),
+        Read::object("spec.updateStrategy"),
+        Read::object("spec.volumeClaimTemplates"),
         Read::job("parallelism"),
         Read::job("completions"),
         Read::pod("containers[*].resources"),
@@ -35,6 +46,7 @@ static INFO: RuleInfo = RuleInfo {
         Read::pod("priorityClassName"),
         Read::pod("activeDeadlineSeconds"),
         Read::pod("affinity"),
+        Read::pod("volumes"),
     ],
     document: include_str!("quota_breach.md"),
 };
@@ -159,6 +171,10 @@ impl Workload<'_> {
             let Some(charge) = Charge::of(resource) else {
                 continue;
             };
+            // the scopes of pods mean nothing for claims
+            if charge.of_claims() && quota.is_scoped() {
+                continue;
+            }
             if charge.required()
                 && !self.need.pod_level
                 && self.missing(quota, resource, charge, &mut findings)
@@ -212,15 +228,14 @@ impl Workload<'_> {
         hard: Quantity,
         report: &mut Report,
     ) {
-        let pod = charge.pod(&self.need.pod);
-        let old = self.old.as_ref().map(|(old, _)| charge.pod(&old.pod));
+        let pod = charge.pod(&self.need);
+        let old = self.old.as_ref().map(|(old, _)| charge.pod(old));
         let (needed, sum) = self.needed(charge, pod, old);
-        if needed.is_zero() {
-            return;
-        }
         let name = quota.name;
         let finding = |bound: &str, certainty, found, passes| RawFinding {
-            path: if pod > hard {
+            path: if let Some(claim) = self.need.claims.first().filter(|_| charge.of_claims()) {
+                claim.path.clone()
+            } else if pod > hard {
                 self.view.prefix(Anchor::Pod).unwrap_or_default().to_owned()
             } else {
                 self.view.path(self.peak.field)
@@ -245,6 +260,26 @@ impl Workload<'_> {
                 format!("at most {hard} of {resource}"),
             ));
             return;
+        }
+        let by_default = charge.by_default_class(&self.need).times(self.peak.pods);
+        if needed.plus(by_default) > hard {
+            report.add(finding(
+                "class",
+                Certainty::Unknown,
+                format!("needs {} of {resource} where that class is the default of the cluster, ResourceQuota {name} has {hard} in all", needed.plus(by_default)),
+                "a storageClassName in every claim".to_owned(),
+            ));
+        }
+        if needed.is_zero() {
+            return;
+        }
+        if self.peak.at_least {
+            report.add(finding(
+                "nodes",
+                Certainty::Unknown,
+                format!("needs {needed} of {resource} on every node it runs on, ResourceQuota {name} has {hard} in all, and the number of these nodes is not known"),
+                "status.desiredNumberScheduled, which the cluster has once it is there".to_owned(),
+            ));
         }
         if let Some(class) = &self.need.unknown_overhead
             && matches!(charge, Charge::Request(_))
@@ -322,8 +357,21 @@ impl Workload<'_> {
     /// What so many pods are called.
     fn called(&self, pods: i64) -> &'static str {
         match (self.view.kind(), pods) {
-            (Kind::Deployment, 1) => "replica",
-            (Kind::Deployment, _) => "replicas",
+            (
+                Kind::Deployment
+                | Kind::StatefulSet
+                | Kind::ReplicaSet
+                | Kind::ReplicationController,
+                count,
+            ) => {
+                if count == 1 {
+                    "replica"
+                } else {
+                    "replicas"
+                }
+            }
+            (Kind::DaemonSet, 1) => "node",
+            (Kind::DaemonSet, _) => "nodes",
             (Kind::CronJob, 1) => "pod of one Job",
             (Kind::CronJob, _) => "parallel pods of one Job",
             (_, 1) => "pod",

@@ -69,15 +69,20 @@ fn no_object_makes_a_rule_panic_and_defaults_never_change_a_verdict() {
     bases.push(unbounded_cronjob());
     bases.push(deployment(20, "500m"));
     let quota = json!({"metadata": {"name": "team"}, "spec": {"hard": {"requests.cpu": "10", "limits.memory": "10Gi", "pods": "20"}, "scopes": ["NotTerminating"]}, "status": {"used": {"pods": "3"}}});
-    let range = json!({"metadata": {"name": "r"}, "spec": {"limits": [{"type": "Container", "default": {"cpu": "1"}}]}});
+    let counted = json!({"metadata": {"name": "counts"}, "spec": {"hard": {"requests.storage": "10Gi", "fast.storageclass.storage.k8s.io/persistentvolumeclaims": "0", "count/jobs.batch": "2", "count/replicasets.apps": "1"}}, "status": {"used": {"requests.storage": "1Gi"}}});
+    let range = json!({"metadata": {"name": "r"}, "spec": {"limits": [
+        {"type": "Container", "default": {"cpu": "1"}, "min": {"cpu": "10m"}, "maxLimitRequestRatio": {"cpu": "2.5", "memory": "9e18"}},
+        {"type": "Pod", "max": {"memory": "1Gi"}, "min": {"memory": "9e18"}},
+        {"type": "PersistentVolumeClaim", "max": {"storage": "512Mi"}},
+    ]}});
     for round in 0..20_000 {
         let mut object = bases[random.next(bases.len())].clone();
-        let (mut quotas, mut ranges) = (vec![quota.clone()], vec![range.clone()]);
+        let (mut quotas, mut ranges) = (vec![quota.clone(), counted.clone()], vec![range.clone()]);
         for _ in 0..random.next(4) {
             random.spoil(&mut object);
         }
         if random.next(3) == 0 {
-            random.spoil(&mut quotas[0]);
+            random.spoil(&mut quotas[round % 2]);
             random.spoil(&mut ranges[0]);
         }
         let mut old = object.clone();
