@@ -27,7 +27,8 @@ check: preflight ## formatting, lints, generated files
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo run --quiet -p sluice-cli --bin sluice-generate -- --check
 
-generate: preflight ## manifests and generated docs from their source
+generate: preflight ## manifests, generated docs and the table of Kubernetes' fields from their source
+	cargo run --quiet -p sluice-cli --bin sluice-schema-table
 	cargo run --quiet -p sluice-cli --bin sluice-generate
 
 bench: programs ## numbers of the admission path and of a resting cluster, against a bare server in the same run

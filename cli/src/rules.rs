@@ -3,7 +3,10 @@
 use anyhow::bail;
 use clap::Args;
 use serde::Serialize;
-use sluice_policies::{Rule, rule_by_code, rule_by_name, rules};
+use sluice_policies::{
+    Rule, rule_by_code, rule_by_name, rules,
+    schema::{RAW_RULES, RawRule, raw_rule_by_code, raw_rule_by_name},
+};
 
 use crate::{
     console,
@@ -70,12 +73,29 @@ fn row(rule: &dyn Rule) -> Row {
     }
 }
 
+/// A rule that judges files only: it is in force in every check of files, so it takes nothing and needs nothing.
+fn raw_row(rule: RawRule) -> Row {
+    let info = rule.info();
+    Row {
+        code: info.code,
+        name: info.name,
+        category: "raw",
+        title: info.title,
+        default_action: "Deny",
+        kinds: vec!["files"],
+        parameters: Vec::new(),
+        facts: Vec::new(),
+    }
+}
+
 /// Lists the rules.
 ///
 /// # Errors
 /// When the output cannot be written.
 pub fn list(arguments: &Rules) -> anyhow::Result<Outcome> {
-    let rows: Vec<Row> = rules().iter().map(|rule| row(*rule)).collect();
+    let mut rows: Vec<Row> = rules().iter().map(|rule| row(*rule)).collect();
+    rows.extend(RAW_RULES.into_iter().map(raw_row));
+    rows.sort_by_key(|row| row.code);
     let text = || {
         let cells: Vec<Vec<String>> = rows
             .iter()
@@ -113,6 +133,12 @@ pub fn explain(arguments: &Explain) -> anyhow::Result<Outcome> {
             Format::Json | Format::Yaml => format.show(&row(rule), String::new)?,
         };
         console::print(&text)?;
+        return Ok(Outcome::Yes);
+    }
+    if let Some(rule) = raw_rule_by_code(&code).or_else(|| raw_rule_by_name(&wanted.to_lowercase()))
+    {
+        let document = || ended(rule.info().document);
+        console::print(&format.show(&raw_row(rule), document)?)?;
         return Ok(Outcome::Yes);
     }
     if let Some(refusal) = refusals::all()

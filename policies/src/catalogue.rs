@@ -6,6 +6,7 @@ use crate::{
     library::sets_with,
     rule::{Category, Rule},
     rules::rules,
+    schema::RAW_RULES,
 };
 
 /// The page: an overview of every rule, then what each takes and needs, then its document.
@@ -16,19 +17,61 @@ pub fn catalogue_markdown() -> String {
          <!-- generated from the rules in policies/: edit them, not this page -->\n\n\
          Every finding carries the code of its rule; `sluice explain CODE` prints the section of that rule. A `Policy` uses a rule by its name.\n",
     );
-    let mut category = None;
-    for rule in rules() {
-        if category != Some(rule.category()) {
-            category = Some(rule.category());
-            heading(&mut page, rule.category());
-        }
-        line(&mut page, *rule);
+    // by code: raw files come before the object itself
+    let (series, last) =
+        rules().split_at(rules().partition_point(|rule| rule.category() < Category::Object));
+    overview(&mut page, series);
+    raw_overview(&mut page);
+    overview(&mut page, last);
+    for rule in series {
+        page.push('\n');
+        section(&mut page, *rule);
     }
-    for rule in rules() {
+    for rule in RAW_RULES {
+        let info = rule.info();
+        put(
+            &mut page,
+            format_args!(
+                "\n## {}\n\nCode {}. Judges files of every kind.\n\n",
+                info.name, info.code
+            ),
+        );
+        document(&mut page, info.document);
+    }
+    for rule in last {
         page.push('\n');
         section(&mut page, *rule);
     }
     page
+}
+
+fn overview(page: &mut String, rules: &[&dyn Rule]) {
+    let mut category = None;
+    for rule in rules {
+        if category != Some(rule.category()) {
+            category = Some(rule.category());
+            heading(page, rule.category());
+        }
+        line(page, *rule);
+    }
+}
+
+fn raw_overview(page: &mut String) {
+    page.push_str(
+        "\n## Raw files\n\nIn force in every `sluice check`, by the fields that the kinds of a Kubernetes version (`--kubernetes-version`) and the definitions among the \
+         files have. No policy uses them: in the cluster an unknown field is dropped before any webhook sees the object.\n\n\
+         | code | rule | what it finds |\n|---|---|---|\n",
+    );
+    for rule in RAW_RULES {
+        let info = rule.info();
+        put(
+            page,
+            format_args!(
+                "| {} | [{}](#{}) | {} |\n",
+                info.code, info.name, info.name, info.title
+            ),
+        );
+    }
 }
 
 fn heading(page: &mut String, category: Category) {
@@ -99,14 +142,13 @@ fn section(page: &mut String, rule: &dyn Rule) {
         }
         page.push('\n');
     }
-    // the title of the document is the heading of the section; its headings go one level down
+    document(page, rule.document());
+}
+
+/// A document below its heading: its title is the heading of the section, and its headings go one level down.
+fn document(page: &mut String, document: &str) {
     let mut fenced = false;
-    for text in rule
-        .document()
-        .lines()
-        .skip(1)
-        .skip_while(|line| line.is_empty())
-    {
+    for text in document.lines().skip(1).skip_while(|line| line.is_empty()) {
         fenced ^= text.starts_with("```");
         if !fenced && text.starts_with("##") {
             page.push('#');
@@ -132,8 +174,9 @@ mod tests {
     #[test]
     fn the_page_holds_every_rule_once() {
         let page = catalogue_markdown();
-        for rule in rules() {
-            let heading = format!("\n## {}\n", rule.name());
+        let raw = RAW_RULES.iter().map(|rule| rule.info().name);
+        for name in rules().iter().map(|rule| rule.name()).chain(raw) {
+            let heading = format!("\n## {name}\n");
             assert_eq!(page.matches(&heading).count(), 1, "{heading}");
         }
         assert!(!page.contains("\n\n\n\n"));

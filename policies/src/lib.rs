@@ -26,6 +26,7 @@ mod library;
 pub mod rule;
 mod rules;
 mod schedule;
+pub mod schema;
 mod set;
 mod subject;
 mod suggestion;

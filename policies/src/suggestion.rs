@@ -5,11 +5,19 @@ pub(crate) fn nearest<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
+    near(word, candidates, (word.chars().count() / 3).clamp(1, 4))
+}
+
+/// The candidate that is at most `bound` edits away from `word`, the nearest first.
+pub(crate) fn near<'a>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+    bound: usize,
+) -> Option<&'a str> {
     // a name from a manifest may be any size; rule and parameter names are short
     if word.len() > 128 {
         return None;
     }
-    let bound = (word.chars().count() / 3).clamp(1, 4);
     candidates
         .into_iter()
         .map(|candidate| (edits(word, candidate), candidate))

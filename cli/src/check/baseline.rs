@@ -253,6 +253,7 @@ mod tests {
         verdict::judge(
             &document::objects(&sources),
             Judges {
+                schemas: None,
                 policies: &policies::of_sources(&[policy], Vec::new()).set,
                 old: &Old::default(),
                 known: &known,

@@ -8,6 +8,7 @@ pub mod facts;
 pub mod fingerprint;
 pub mod old;
 pub mod policies;
+pub mod raw;
 pub mod report;
 pub mod text;
 pub mod verdict;
@@ -16,6 +17,7 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use anyhow::{Context, bail};
 use clap::{ArgAction, Args, ValueEnum};
+use sluice_policies::schema::{KubernetesVersion, Schemas};
 use sluice_probes::{allow_list::TargetAllowList, validate::TargetRules};
 use sluice_runtime::config::{self, Config};
 
@@ -60,6 +62,9 @@ pub struct Check {
     /// Read these facts from the cluster
     #[arg(long)]
     server: bool,
+    /// The Kubernetes version whose kinds the fields are checked against; without it, the newest that is shipped
+    #[arg(long, value_name = "VERSION")]
+    kubernetes_version: Option<KubernetesVersion>,
     /// Sluice's configuration file, for the targets that probes may ask
     #[arg(long, env = "SLUICE_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
@@ -131,7 +136,10 @@ pub async fn run(check: Check, connection: &cluster::Connection) -> anyhow::Resu
         older = read(std::slice::from_ref(old), &mut problems).1;
         problems.append(&mut older.problems);
     }
-    let (sources, mut manifests) = read(&named, &mut problems);
+    // a key that occurs twice is a finding here, with what kubectl makes of it; everywhere else it is a problem
+    let (sources, unreadable) = source::read(&named);
+    problems.extend(unreadable);
+    let mut manifests = document::objects(&sources);
 
     let mut known = Known::default();
     if check.server {
@@ -143,12 +151,18 @@ pub async fn run(check: Check, connection: &cluster::Connection) -> anyhow::Resu
     }
     let (_, stated) = read(&check.facts, &mut problems);
     problems.extend(stated.problems);
+    let stated = stated.objects;
     known.learn(
-        stated.objects.into_iter().map(|object| object.value),
+        stated.iter().map(|object| object.value.clone()),
         Reach::Facts,
         &namespace,
     );
     known.learn_manifests(&manifests.objects, &namespace);
+    let version = check.kubernetes_version;
+    let mut schemas = Schemas::new(version.unwrap_or_else(KubernetesVersion::newest));
+    for object in stated.iter().chain(&manifests.objects) {
+        schemas.learn(&object.value);
+    }
 
     problems.append(&mut manifests.problems);
     manifests.problems = problems;
@@ -158,6 +172,7 @@ pub async fn run(check: Check, connection: &cluster::Connection) -> anyhow::Resu
             policies: &loaded.set,
             old: &Old::new(&older.objects, &namespace),
             known: &known,
+            schemas: Some(&schemas),
             targets: &targets,
             namespace: &namespace,
         },
@@ -190,7 +205,7 @@ pub async fn run(check: Check, connection: &cluster::Connection) -> anyhow::Resu
 pub(crate) fn read(named: &[String], problems: &mut Vec<Problem>) -> (Vec<Source>, Manifests) {
     let (sources, unreadable) = source::read(named);
     problems.extend(unreadable);
-    let manifests = document::objects(&sources);
+    let manifests = document::strict_objects(&sources);
     (sources, manifests)
 }
 

@@ -67,7 +67,7 @@ fn source_of((name, text): &(&str, &str)) -> Source {
 
 /// The policies of texts; `problems` are those with reading them.
 pub(crate) fn of_sources(sources: &[Source], mut problems: Vec<Problem>) -> Loaded {
-    let read = document::objects(sources);
+    let read = document::strict_objects(sources);
     problems.extend(read.problems);
     let policies: Vec<&Object> = read
         .objects

@@ -45,7 +45,7 @@ pub fn render(verdict: &Verdict, excerpts: Option<&Excerpts<'_>>, style: Style) 
     removable(verdict, style, &mut text);
     let summary = &verdict.summary;
     let (icon, tone) = match (
-        summary.problems + summary.refused,
+        summary.problems + summary.deny,
         summary.warn + summary.unknown,
     ) {
         (0, 0) => ("✔", Tone::Good),

@@ -4,10 +4,19 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use sluice_api::{Action, Certainty, Finding, finding};
-use sluice_policies::{NotJudged, Operation, PolicySet, Subject};
+use sluice_policies::{
+    NotJudged, Operation, PolicySet, Subject,
+    schema::{KubernetesVersion, Schemas},
+};
 use sluice_probes::validate::TargetRules;
 
-use super::{baseline, facts::Known, fingerprint::Fingerprints, old::Old};
+use super::{
+    baseline,
+    facts::Known,
+    fingerprint::Fingerprints,
+    old::Old,
+    raw::{self, Raw},
+};
 use crate::{
     manifest::{
         Position, Problem,
@@ -175,8 +184,12 @@ impl Verdict {
             ..Summary::default()
         };
         for object in &self.objects {
-            let denies =
-                |placed: &Placed| placed.finding.action == Action::Deny && !placed.baselined;
+            // what only a file shows is refused by no cluster
+            let denies = |placed: &Placed| {
+                placed.finding.action == Action::Deny
+                    && !placed.baselined
+                    && !raw::is_raw(&placed.finding)
+            };
             summary.refused +=
                 usize::from(!object.problems.is_empty() || object.findings.iter().any(denies));
             summary.deny += object.problems.len();
@@ -199,6 +212,7 @@ impl Verdict {
     pub fn outcome(&self, fail_on: FailOn) -> Outcome {
         let Summary {
             refused,
+            deny,
             warn,
             unknown,
             problems,
@@ -206,7 +220,7 @@ impl Verdict {
         } = self.summary;
         if problems > 0 {
             Outcome::CannotTell
-        } else if (fail_on.deny && refused > 0)
+        } else if (fail_on.deny && (refused > 0 || deny > 0))
             || (fail_on.warn && warn > 0)
             || (fail_on.unknown && unknown > 0)
         {
@@ -226,6 +240,8 @@ pub struct Judges<'a> {
     pub old: &'a Old<'a>,
     /// What is known about namespaces.
     pub known: &'a Known,
+    /// The fields of the kinds; without them only what policies say is judged, and not how the file is written.
+    pub schemas: Option<&'a Schemas>,
     /// The bounds of probe targets.
     pub targets: &'a TargetRules,
     /// Where objects go that name no namespace.
@@ -246,12 +262,16 @@ pub fn judge(manifests: &Manifests, judges: Judges<'_>) -> Verdict {
         }
         let own = own::is_own(object);
         let mut judged = blank(index, object, judges.namespace);
+        let old = judges.old.of(&judged);
+        let raw = judges.schemas.map_or_else(Raw::default, |schemas| {
+            raw::findings(object, old, schemas, own)
+        });
         if own {
             judged.problems = own::problems(object, judges.targets);
+            judged.place(object, raw.findings, &mut fingerprints);
             objects.push(judged);
             continue;
         }
-        let old = judges.old.of(&judged);
         let judgement = judges.policies.judge(
             &Subject {
                 operation: if old.is_some() {
@@ -269,12 +289,23 @@ pub fn judge(manifests: &Manifests, judges: Judges<'_>) -> Verdict {
         if let Some(reason) = judgement.not_judged {
             let reason = match reason {
                 // counted by kind, not by object
-                NotJudged::UnknownKind { api_version, kind } => {
+                NotJudged::UnknownKind { api_version, kind } if !raw.unheard_of => {
                     format!("no rule knows {kind} of {api_version}")
+                }
+                NotJudged::UnknownKind { api_version, kind } => {
+                    let version = judges.schemas.map(Schemas::version);
+                    format!(
+                        "no rule knows {kind} of {api_version}, nor Kubernetes {} or a definition among the files its fields",
+                        version.unwrap_or_else(KubernetesVersion::newest)
+                    )
                 }
                 other => other.to_string(),
             };
             *passed_over.entry(reason).or_default() += 1;
+            if !raw.findings.is_empty() {
+                judged.place(object, raw.findings, &mut fingerprints);
+                objects.push(judged);
+            }
             continue;
         }
         let denying: Vec<&Finding> = judgement
@@ -284,15 +315,8 @@ pub fn judge(manifests: &Manifests, judges: Judges<'_>) -> Verdict {
             .collect();
         judged.refusal = (!denying.is_empty())
             .then(|| finding::refusal(&judged.title(), &denying, judges.policies.digest()));
-        judged.findings = judgement
-            .findings
-            .into_iter()
-            .map(|finding| placed(object, finding))
-            .collect();
-        for placed in &mut judged.findings {
-            placed.fingerprint =
-                fingerprints.of(&judged.kind, &judged.namespace, &judged.name, placed);
-        }
+        let all = raw::joined(raw.findings, judgement.findings);
+        judged.place(object, all, &mut fingerprints);
         objects.push(judged);
     }
     let mut passed_over: Vec<PassedOver> = passed_over
@@ -319,6 +343,17 @@ pub fn judge(manifests: &Manifests, judges: Judges<'_>) -> Verdict {
 }
 
 impl Judged {
+    /// Takes findings in, each with its place and fingerprint.
+    fn place(&mut self, object: &Object, findings: Vec<Finding>, fingerprints: &mut Fingerprints) {
+        self.findings = findings
+            .into_iter()
+            .map(|finding| placed(object, finding))
+            .collect();
+        for placed in &mut self.findings {
+            placed.fingerprint = fingerprints.of(&self.kind, &self.namespace, &self.name, placed);
+        }
+    }
+
     /// What people call it, as every refusal begins.
     #[must_use]
     pub fn title(&self) -> String {

@@ -147,6 +147,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use sluice_api::SYSTEM_NAMESPACE;
+    use sluice_policies::schema::{KubernetesVersion, Schemas};
 
     use super::*;
     use crate::{
@@ -161,7 +162,7 @@ mod tests {
 
     fn objects() -> document::Manifests {
         let text = combined(&manifests().unwrap());
-        document::objects(&[Source {
+        document::strict_objects(&[Source {
             name: "install.yaml".into(),
             text,
         }])
@@ -219,8 +220,10 @@ mod tests {
         let loaded = policies::load(&[]);
         assert_eq!(loaded.problems, []);
         let targets = sluice_probes::validate::TargetRules::default();
+        let schemas = Schemas::new(KubernetesVersion::newest());
         let judges = Judges {
             old: &crate::check::old::Old::default(),
+            schemas: Some(&schemas),
             policies: &loaded.set,
             known: &known,
             targets: &targets,

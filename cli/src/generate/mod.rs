@@ -3,6 +3,7 @@
 //! Decides: which files those are and what they hold. I/O only in [`differing`] and [`write`].
 
 pub mod install;
+pub mod kubernetes;
 pub mod yaml;
 
 use std::{fs, io, path::Path};

@@ -42,7 +42,7 @@ const ESTABLISHED: Duration = Duration::from_secs(30);
 pub fn objects() -> anyhow::Result<Vec<(Part, Value)>> {
     let mut objects = Vec::new();
     for manifest in install::manifests()? {
-        let read = document::objects(&[Source {
+        let read = document::strict_objects(&[Source {
             name: manifest.path,
             text: manifest.text,
         }]);

@@ -9,7 +9,7 @@ use super::{
     path::{self, Segment},
     source::Source,
     split,
-    tree::{Content, Followed, Node},
+    tree::{Content, Duplicate, Followed, Node},
 };
 
 /// One Kubernetes object of a manifest.
@@ -98,6 +98,12 @@ impl Object {
         }
     }
 
+    /// Every key that occurs twice in a map of it.
+    #[must_use]
+    pub fn duplicates(&self) -> Vec<Duplicate> {
+        self.node.duplicates()
+    }
+
     /// A problem at a field.
     #[must_use]
     pub fn problem(&self, path: &str, message: impl Into<String>) -> Problem {
@@ -157,7 +163,26 @@ pub struct Manifests {
 /// The stack of the parsing thread: a hundred nested values take some 3 MiB in a debug build, which a main thread may not have.
 const STACK: usize = 64 << 20;
 
-/// Reads the objects of texts.
+/// Reads the objects of texts that decide something themselves, such as policies: one in which a key occurs twice is a problem, and left out.
+#[must_use]
+pub fn strict_objects(sources: &[Source]) -> Manifests {
+    let mut manifests = objects(sources);
+    let problems = &mut manifests.problems;
+    manifests.objects.retain(|object| {
+        let twice = object.duplicates();
+        problems.extend(twice.iter().map(|twice| {
+            let message = format!(
+                "{} occurs twice, first at line {}",
+                twice.path, twice.first.line
+            );
+            Problem::at(&object.file, twice.last, message)
+        }));
+        twice.is_empty()
+    });
+    manifests
+}
+
+/// Reads the objects of texts. Where a key occurs twice the last one counts; see [`Object::duplicates`].
 #[must_use]
 pub fn objects(sources: &[Source]) -> Manifests {
     thread::scope(|scope| {
@@ -325,7 +350,7 @@ mod tests {
         let good = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n";
         for (bad, problem) in [
             ("a: [\n", "not readable as YAML"),
-            ("a: 1\na: 2\n", "x.yaml:6:1: not readable as YAML"),
+            ("1: a\n1: b\n", "x.yaml:6:1: not readable as YAML"),
             ("just text\n", "no Kubernetes object: a manifest is a map"),
             (
                 "kind: Pod\n",
@@ -353,6 +378,26 @@ mod tests {
             assert!(text.contains(problem), "{bad}: {text}");
             assert!(text.starts_with("x.yaml:"), "{text}");
         }
+    }
+
+    #[test]
+    fn a_key_twice_is_told_and_refused_where_the_text_decides_something() {
+        let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: a, name: b}\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: c}\n";
+        let sources = [Source {
+            name: "x.yaml".into(),
+            text: text.into(),
+        }];
+        let lenient = objects(&sources);
+        assert_eq!((lenient.objects.len(), lenient.problems.len()), (2, 0));
+        assert_eq!(lenient.objects[0].name(), "b");
+        assert_eq!(lenient.objects[0].duplicates()[0].path, "metadata.name");
+        let strict = strict_objects(&sources);
+        let names: Vec<_> = strict.objects.iter().map(Object::name).collect();
+        assert_eq!(names, ["c"]);
+        assert_eq!(
+            strict.problems[0].to_string(),
+            "x.yaml:3:21: metadata.name occurs twice, first at line 3"
+        );
     }
 
     #[test]

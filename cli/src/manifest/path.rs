@@ -1,5 +1,7 @@
 //! Field paths as findings write them: `spec.template.spec.containers[0].resources`, `metadata.labels["app.kubernetes.io/name"]`.
 
+pub use sluice_policies::schema::{push_index, push_key};
+
 /// One step of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Segment<'a> {

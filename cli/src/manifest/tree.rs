@@ -1,15 +1,18 @@
 //! One parsed document: the values as Kubernetes sees them, and where each of them stands.
 
-use std::fmt;
+use std::{collections::HashMap, fmt};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{Error as _, MapAccess, SeqAccess, Visitor},
+    de::{MapAccess, SeqAccess, Visitor},
 };
 use serde_json::{Number, Value};
-use serde_saphyr::{Location, Spanned};
+use serde_saphyr::{DuplicateKeyPolicy, Location, Spanned};
 
-use super::{Position, path::Segment};
+use super::{
+    Position,
+    path::{self, Segment},
+};
 
 /// One value with its place.
 #[derive(Clone, Debug)]
@@ -27,8 +30,19 @@ pub enum Content {
     Plain(Value),
     /// A list.
     List(Vec<Node>),
-    /// A map in the order of the text: key, place of the key, value.
+    /// A map in the order of the text: key, place of the key, value. A key may occur twice: the last one counts, as for kubectl.
     Map(Vec<(String, Position, Node)>),
+}
+
+/// A key that occurs twice in a map.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Duplicate {
+    /// The path of the field.
+    pub path: String,
+    /// Where it stands first.
+    pub first: Position,
+    /// Where it stands last, and counts.
+    pub last: Position,
 }
 
 /// Why a document could not be read.
@@ -53,11 +67,30 @@ impl Node {
     /// Nested values are read by recursion: call it where the stack is large, as [`super::document::objects`] does.
     ///
     /// # Errors
-    /// When the text is no YAML, a key occurs twice in a map, or the document unfolds to more than any manifest holds.
+    /// When the text is no YAML, or the document unfolds to more than any manifest holds.
     pub fn parse(text: &str, lines_before: u64) -> Result<Self, ParseError> {
+        let error = match Self::parse_with(DuplicateKeyPolicy::Error, text, lines_before) {
+            Err((error, true)) => error,
+            other => return other.map_err(|(error, _)| error),
+        };
+        // a key twice is read as kubectl reads it and told by `duplicates`; where the parser folds it away there is nothing to tell, and the error stays
+        match Self::parse_with(DuplicateKeyPolicy::LastWins, text, lines_before) {
+            Ok(node) if !node.duplicates().is_empty() => Ok(node),
+            Ok(_) => Err(error),
+            Err((other, _)) => Err(other),
+        }
+    }
+
+    /// Parses; the error says whether it is about a key that occurs twice.
+    fn parse_with(
+        duplicate_keys: DuplicateKeyPolicy,
+        text: &str,
+        lines_before: u64,
+    ) -> Result<Self, (ParseError, bool)> {
         let options = serde_saphyr::options! {
             legacy_octal_numbers: true,
             with_snippet: false,
+            duplicate_keys: duplicate_keys,
             budget: serde_saphyr::budget! { max_depth: 100, max_nodes: 500_000, max_events: 2_000_000 },
         };
         let shifted = |mut position: Position| {
@@ -66,18 +99,24 @@ impl Node {
         };
         match serde_saphyr::from_str_with_options::<Spanned<Raw>>(text, options) {
             Ok(raw) => Ok(Self::of(raw, lines_before)),
-            Err(error) => Err(ParseError {
-                position: error
-                    .location()
-                    .map(place)
-                    .filter(|position| position.line > 0)
-                    .map(shifted),
-                message: serde_saphyr::MessageFormatter::format_message(
-                    &serde_saphyr::UserMessageFormatter,
+            Err(error) => Err((
+                ParseError {
+                    position: error
+                        .location()
+                        .map(place)
+                        .filter(|position| position.line > 0)
+                        .map(shifted),
+                    message: serde_saphyr::MessageFormatter::format_message(
+                        &serde_saphyr::UserMessageFormatter,
+                        error.without_snippet(),
+                    )
+                    .into_owned(),
+                },
+                matches!(
                     error.without_snippet(),
-                )
-                .into_owned(),
-            }),
+                    serde_saphyr::Error::DuplicateMappingKey { .. }
+                ),
+            )),
         }
     }
 
@@ -135,9 +174,53 @@ impl Node {
         match &self.content {
             Content::Map(entries) => entries
                 .iter()
-                .find(|(name, _, _)| name == key)
+                .rfind(|(name, _, _)| name == key)
                 .map(|(_, _, value)| value),
             Content::Plain(_) | Content::List(_) => None,
+        }
+    }
+
+    /// Every key that occurs twice in a map, in the order of the text; a key that a merge brings and the map sets again is none.
+    #[must_use]
+    pub fn duplicates(&self) -> Vec<Duplicate> {
+        let mut found = Vec::new();
+        self.collect_duplicates(&mut String::new(), &mut found);
+        found
+    }
+
+    fn collect_duplicates(&self, path: &mut String, found: &mut Vec<Duplicate>) {
+        let length = path.len();
+        match &self.content {
+            Content::Plain(_) => {}
+            Content::List(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    path::push_index(path, index);
+                    item.collect_duplicates(path, found);
+                    path.truncate(length);
+                }
+            }
+            Content::Map(entries) => {
+                let mut places: HashMap<&str, (Position, Position, bool)> =
+                    HashMap::with_capacity(entries.len());
+                for (key, place, _) in entries {
+                    places
+                        .entry(key)
+                        .and_modify(|(_, last, twice)| (*last, *twice) = (*place, true))
+                        .or_insert((*place, *place, false));
+                }
+                for (key, _, value) in entries {
+                    path::push_key(path, key);
+                    if let Some((first, last, true)) = places.remove(key.as_str()) {
+                        found.push(Duplicate {
+                            path: path.clone(),
+                            first,
+                            last,
+                        });
+                    }
+                    value.collect_duplicates(path, found);
+                    path.truncate(length);
+                }
+            }
         }
     }
 
@@ -160,7 +243,7 @@ impl Node {
             let next = match (&node.content, segment) {
                 (Content::Map(entries), Segment::Key(key)) => entries
                     .iter()
-                    .find(|(name, _, _)| name == key)
+                    .rfind(|(name, _, _)| name == key)
                     .map(|(_, place, value)| (*place, value)),
                 (Content::List(items), Segment::Index(index)) => {
                     items.get(*index).map(|item| (item.position, item))
@@ -266,14 +349,6 @@ impl<'de> Deserialize<'de> for Raw {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Raw, A::Error> {
                 let mut entries: Vec<(Spanned<String>, Spanned<Raw>)> = Vec::new();
                 while let Some((key, value)) = map.next_entry::<Spanned<String>, Spanned<Raw>>()? {
-                    if entries.iter().any(|(known, _)| known.value == key.value)
-                        && entries.len() < 10_000
-                    {
-                        return Err(A::Error::custom(format!(
-                            "key `{}` occurs twice",
-                            key.value
-                        )));
-                    }
                     entries.push((key, value));
                 }
                 Ok(Raw::Map(entries))
@@ -333,9 +408,48 @@ mod tests {
     }
 
     #[test]
+    fn the_last_of_two_keys_counts_and_both_places_are_told() {
+        for (text, value, told) in [
+            ("a: 1\nb: 2\n", json!({"a": 1, "b": 2}), vec![]),
+            ("a: 1\na: 2\n", json!({"a": 2}), vec![("a", 11, 12)]),
+            ("a: 1\na: 2\na: 3\n", json!({"a": 3}), vec![("a", 11, 13)]),
+            (
+                "s:\n- {x: 1, y.z: 2, x: 3}\n- k: 1\ns:\n- y.z: 1\n  y.z: {q: 1, q: 2}\n",
+                json!({"s": [{"y.z": {"q": 2}}]}),
+                vec![
+                    ("s", 11, 14),
+                    ("s[0].x", 12, 12),
+                    ("s[0][\"y.z\"]", 15, 16),
+                    ("s[0][\"y.z\"].q", 16, 16),
+                ],
+            ),
+            ("1: a\n\"1\": b\n", json!({"1": "b"}), vec![("1", 11, 12)]),
+            (
+                "m: &m {a: 1}\nn: {<<: *m, a: 2}\n",
+                json!({"m": {"a": 1}, "n": {"a": 2}}),
+                vec![],
+            ),
+        ] {
+            let node = Node::parse(text, 10).unwrap();
+            assert_eq!(node.value(), value, "{text}");
+            let found = node.duplicates();
+            let found: Vec<_> = found
+                .iter()
+                .map(|twice| (twice.path.as_str(), twice.first.line, twice.last.line))
+                .collect();
+            assert_eq!(found, told, "{text}");
+            if let Some((path, _, line)) = told.first() {
+                assert_eq!(node.locate(&path::parse(path)).line, *line, "{text}");
+            }
+        }
+        // the parser folds numbers away that are the same key: that stays an error, it is never silent
+        let error = Node::parse("1: a\n1: b\n", 0).unwrap_err();
+        assert!(error.message.contains("duplicate"), "{error:?}");
+    }
+
+    #[test]
     fn says_where_a_text_is_no_yaml() {
         for (text, line, words) in [
-            ("a: 1\na: 2\n", 2, "duplicate"),
             ("a:\n\tb: 1\n", 2, "tab"),
             ("a: [1, 2\nb: 3\n", 2, ""),
             ("a: *nowhere\n", 1, "unknown"),

@@ -106,6 +106,7 @@ pub fn run(diff: &Diff, namespace: &str) -> anyhow::Result<Outcome> {
         verdict::judge(
             &manifests,
             Judges {
+                schemas: None,
                 policies,
                 old: &Old::default(),
                 known: &known,

@@ -205,6 +205,7 @@ fn carry_out(
     let verdict: Verdict = verdict::judge(
         &manifests,
         Judges {
+            schemas: None,
             policies: &policies.set,
             old: &Old::new(
                 old.as_ref().map_or(&[][..], |old| old.objects.as_slice()),

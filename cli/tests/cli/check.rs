@@ -43,10 +43,10 @@ fn answers_with_the_exit_code_and_the_place() {
         ("CRLF", unbounded().replace('\n', "\r\n"), 1, vec![format!("x.yaml:4:1: {deny}")]),
         ("byte order mark", format!("\u{feff}{}", unbounded()), 1, vec![deny.into()]),
         ("second document", format!("{CONFIG_MAP}---\n{}", unbounded()), 1, vec![format!("x.yaml:8:1: {deny}"), "passed over: no rule knows ConfigMap of v1 (1)".into()]),
-        ("between broken documents", format!("a: [\n---\n{}---\na: 1\na: 2\n", unbounded()), 2, vec![
+        ("between broken documents", format!("a: [\n---\n{}---\n1: a\n1: b\n", unbounded()), 2, vec![
             "x.yaml:1:4: not readable as YAML".into(),
             format!("x.yaml:6:1: {deny}"),
-            "x.yaml:24:1: not readable as YAML: duplicate mapping key: a".into(),
+            "x.yaml:24:1: not readable as YAML: duplicate mapping key: 1".into(),
             "2 not readable".into(),
         ]),
         ("tabs", "apiVersion: v1\nkind:\n\tConfigMap\n".into(), 2, vec!["x.yaml:3".into(), "tab".into()]),
@@ -64,7 +64,7 @@ fn answers_with_the_exit_code_and_the_place() {
         ("API default said so", BOUNDED.replace("  concurrencyPolicy: Forbid\n", ""), 1, vec!["spec.concurrencyPolicy: Allow (API default)".into()]),
         ("made by a controller", unbounded().replace("namespace: shop}", "namespace: shop, ownerReferences: [{kind: Thing, name: t, controller: true}]}"), 0, vec!["passed over: not judged: made by its controller Thing/t (1)".into()]),
         ("wrong type", BOUNDED.replace("startingDeadlineSeconds: 600", "startingDeadlineSeconds: soon"), 1, vec!["x.yaml:6:3: deny: ".into()]),
-        ("unknown kinds", "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: a}\n---\napiVersion: example.com/v1\nkind: Thing\nmetadata: {name: b}\n".into(), 0, vec!["passed over: no rule knows Thing of example.com/v1 (2)".into()]),
+        ("unknown kinds", "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: a}\n---\napiVersion: example.com/v1\nkind: Thing\nmetadata: {name: b}\n".into(), 0, vec!["passed over: no rule knows Thing of example.com/v1, nor Kubernetes 1.37 or a definition among the files its fields (2)".into()]),
     ];
     for (what, manifest, code, words) in cases {
         folder.write("x.yaml", manifest);
@@ -76,6 +76,169 @@ fn answers_with_the_exit_code_and_the_place() {
         }
         assert!(!said.contains('\u{1b}'), "{what}: a pipe gets plain text");
     }
+}
+
+/// The manifest of the incident: what should have bounded the runs stands where the API server drops it.
+const STAMPEDE: &str = "apiVersion: batch/v1
+kind: CronJob
+metadata:
+  name: foobar
+spec:
+  schedule: '*/15 9-19 * * Mon-Fri'
+  jobTemplate:
+    spec:
+      template:
+        spec:
+          restartPolicy: Never
+          concurrencyPolicy: Forbid
+          successfulJobsHistoryLimit: 1
+          failedJobsHistoryLimit: 1
+          containers:
+          - name: job
+            image: registry.test/job@sha256:0
+            resources: {requests: {cpu: 100m, memory: 64Mi}, limits: {memory: 64Mi}}
+";
+
+const DEFINITION: &str = "apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: caches.example.com}
+spec:
+  group: example.com
+  scope: Namespaced
+  names: {kind: Cache, plural: caches}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {size: {x-kubernetes-int-or-string: true}}}}}}
+";
+
+#[test]
+fn what_only_a_file_shows_is_told_with_its_place_and_fails() {
+    let folder = Folder::new("raw");
+    let service = |spec: &str| {
+        format!("apiVersion: v1\nkind: Service\nmetadata: {{name: a}}\nspec:\n  {spec}\n")
+    };
+    let cache = "apiVersion: example.com/v1\nkind: Cache\nmetadata: {name: a}\nspec: {sise: 5}\n";
+    folder.write("definition.yaml", DEFINITION);
+    for (what, manifest, arguments, code, words) in [
+        (
+            "the stampede",
+            STAMPEDE.to_owned(),
+            "",
+            1,
+            vec![
+                "x.yaml:12:11: deny: SLU8001 misplaced-field at spec.jobTemplate.spec.template.spec.concurrencyPolicy: nothing reads it there; passes: it belongs at spec.concurrencyPolicy",
+                "x.yaml:13:11: deny: SLU8001 misplaced-field at spec.jobTemplate.spec.template.spec.successfulJobsHistoryLimit",
+                "x.yaml:14:11: deny: SLU8001 misplaced-field at spec.jobTemplate.spec.template.spec.failedJobsHistoryLimit",
+                // and as the cluster sees it: absent
+                "deny: SLU1002 cronjob-allows-overlap at spec.concurrencyPolicy: Allow (API default)",
+            ],
+        ),
+        (
+            "a kind that no rule judges",
+            service("selectors: {a: b}"),
+            "",
+            1,
+            vec![
+                "x.yaml:5:3: deny: SLU8002 unknown-field at spec.selectors: no field of ServiceSpec; passes: did you mean selector?",
+                "passed over: no rule knows Service of v1 (1)",
+                "1 object judged, 1 finding denies",
+            ],
+        ),
+        (
+            "right fields",
+            service("selector: {a: b}"),
+            "",
+            0,
+            vec!["0 objects judged, 1 passed over"],
+        ),
+        (
+            "a key twice",
+            service("type: ClusterIP\n  selector: {a: b}\n  type: NodePort"),
+            "",
+            1,
+            vec![
+                "x.yaml:7:3: deny: SLU8004 duplicate-key at spec.type: twice, at lines 5 and 7, and only the last counts; passes: each key once",
+            ],
+        ),
+        (
+            "a type and a quantity",
+            STAMPEDE
+                .replace("cpu: 100m", "cpu: 100 m")
+                .replace("name: foobar", "name: foobar\n  labels: {a: 1}"),
+            "",
+            1,
+            vec![
+                "deny: SLU8003 wrong-type at metadata.labels.a: the number 1; passes: a string, in quotes",
+                "deny: SLU8005 unreadable-value at spec.jobTemplate.spec.template.spec.containers[0].resources.requests.cpu: no quantity: the string \"100 m\"",
+            ],
+        ),
+        (
+            "a custom kind without its definition",
+            cache.to_owned(),
+            "",
+            0,
+            vec![
+                "passed over: no rule knows Cache of example.com/v1, nor Kubernetes 1.37 or a definition among the files its fields (1)",
+            ],
+        ),
+        (
+            "a custom kind with its definition",
+            cache.to_owned(),
+            "definition.yaml",
+            1,
+            vec![
+                "x.yaml:4:8: deny: SLU8002 unknown-field at spec.sise: no field there; passes: did you mean size?",
+            ],
+        ),
+        (
+            "a definition given as a fact",
+            cache.to_owned(),
+            "--facts definition.yaml",
+            1,
+            vec!["SLU8002 unknown-field at spec.sise"],
+        ),
+        (
+            "an older Kubernetes",
+            service("selector: {a: b}"),
+            "--kubernetes-version 1.33",
+            0,
+            vec!["passed over: no rule knows Service of v1 (1)"],
+        ),
+        (
+            "a Kubernetes that is not shipped",
+            service("selector: {a: b}"),
+            "--kubernetes-version 1.12",
+            2,
+            vec![
+                "the kinds of Kubernetes 1.12 are not shipped; passes: 1.33, 1.34, 1.35, 1.36, 1.37",
+            ],
+        ),
+        (
+            "a policy with a key twice",
+            BOUNDED.to_owned(),
+            "--policies twice.yaml",
+            2,
+            vec!["twice.yaml:6:3: spec.rules occurs twice, first at line 5"],
+        ),
+    ] {
+        folder.write("twice.yaml", "apiVersion: sluice.dev/v1alpha1\nkind: Policy\nmetadata: {name: a}\nspec:\n  rules: [{use: job-without-deadline}]\n  rules: [{use: quota-breach}]\n");
+        folder.write("x.yaml", &manifest);
+        let output = folder.sluice(&format!("check x.yaml {arguments}"));
+        let said = text(&output);
+        assert_eq!(output.status.code(), Some(code), "{what}: {said}");
+        for word in words {
+            assert!(said.contains(word), "{what}: {word:?} is not in\n{said}");
+        }
+    }
+    let explained = text(&folder.sluice("explain slu8001"));
+    assert!(explained.starts_with("# misplaced-field\n"), "{explained}");
+    let listed = text(&folder.sluice("rules"));
+    assert!(
+        listed.contains("SLU8005") && listed.contains("unreadable-value"),
+        "{listed}"
+    );
 }
 
 #[test]

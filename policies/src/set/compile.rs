@@ -11,6 +11,7 @@ use super::{CompiledPolicy, Entries, Entry, PolicyProblem, PolicySet, digest};
 use crate::{
     rule::{Parameter, Rule},
     rules::{rule_by_code, rule_by_name, rules},
+    schema::{raw_rule_by_code, raw_rule_by_name},
     suggestion::nearest,
     view::{Kind, field_text},
 };
@@ -168,6 +169,13 @@ impl Problems {
                 "{} (a rule is used by its name, not by its code)",
                 rule.name()
             ),
+            None if raw_rule_by_name(name)
+                .or_else(|| raw_rule_by_code(name))
+                .is_some() =>
+            {
+                "no use at all: this rule is in force in every check of files, and in no cluster"
+                    .to_owned()
+            }
             None => match nearest(name, rules().iter().map(|rule| rule.name())) {
                 Some(near) => format!("the name of a rule; did you mean {near}?"),
                 None => "the name of a rule, see `sluice rules`".to_owned(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use sluice_policies::rule_by_code;
+use sluice_policies::{rule_by_code, schema::raw_rule_by_code};
 
 use super::{Entry, Level, NOT_ACCEPTED, UNREADABLE, entries, uri};
 use crate::check::verdict::Verdict;
@@ -40,8 +40,10 @@ pub(super) fn log(verdict: &Verdict) -> Value {
 }
 
 fn rule(id: &str, name: &str) -> Value {
-    let (text, document) = match rule_by_code(id) {
-        Some(rule) => (rule.title(), rule.document()),
+    let raw = raw_rule_by_code(id).map(|rule| (rule.info().title, rule.info().document));
+    let shipped = rule_by_code(id).map(|rule| (rule.title(), rule.document()));
+    let (text, document) = match shipped.or(raw) {
+        Some(told) => told,
         None if id == UNREADABLE => ("the text cannot be read", ""),
         None if id == NOT_ACCEPTED => ("the object would not be accepted", ""),
         None => (name, ""),
