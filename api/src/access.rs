@@ -69,7 +69,14 @@ pub struct Role {
 }
 
 const READ: &[&str] = &["get", "list", "watch"];
-const KINDS: &[&str] = &["probes", "gates", "rolloutplans", "releases", "policies"];
+const KINDS: &[&str] = &[
+    "probes",
+    "gates",
+    "rolloutplans",
+    "releases",
+    "policies",
+    "policyexceptions",
+];
 
 const fn grant(
     group: &'static str,
@@ -98,7 +105,7 @@ pub const ROLES: &[Role] = &[
     Role {
         name: "sluice-webhook",
         holder: Holder::Everywhere(WEBHOOK_ACCOUNT),
-        purpose: "What admission decides from. It writes nothing.",
+        purpose: "What admission decides from. It writes nothing but events about its policy folder.",
         grants: &[
             grant(
                 "",
@@ -122,7 +129,7 @@ pub const ROLES: &[Role] = &[
                 GROUP,
                 KINDS,
                 READ,
-                "gates, plans, releases and policies decide; probes are looked up when a gate names them",
+                "gates, plans, releases, policies and their exceptions decide; probes are looked up when a gate names them",
             ),
         ],
     },
@@ -144,6 +151,12 @@ pub const ROLES: &[Role] = &[
                 verbs: READ,
                 reason: "its own serving certificate, and no other Secret",
             },
+            grant(
+                "events.k8s.io",
+                &["events"],
+                &["create", "patch"],
+                "says when a file of the policy folder is broken, and when the folder is whole again",
+            ),
         ],
     },
     Role {
@@ -170,6 +183,19 @@ pub const ROLES: &[Role] = &[
                 &["get", "list", "watch", "patch"],
                 "steps a release and takes it back; every patch tests the resourceVersion first",
             ),
+            grant(
+                "apps",
+                &["statefulsets", "daemonsets"],
+                &["get", "list"],
+                "whether an object that exists needs an exception from a policy",
+            ),
+            grant("batch", &["jobs", "cronjobs"], &["get", "list"], "the same"),
+            grant(
+                "",
+                &["resourcequotas", "limitranges"],
+                &["list"],
+                "the same, for rules about capacity",
+            ),
             grant(GROUP, KINDS, READ, "what people asked for"),
             grant(
                 GROUP,
@@ -185,6 +211,7 @@ pub const ROLES: &[Role] = &[
                     "rolloutplans/status",
                     "releases/status",
                     "policies/status",
+                    "policyexceptions/status",
                 ],
                 &["get", "patch", "update"],
                 "verdicts, states and conditions; written when something changes",
@@ -311,7 +338,13 @@ pub const ROLES: &[Role] = &[
         grants: &[
             grant(
                 GROUP,
-                &["probes", "gates", "rolloutplans", "policies"],
+                &[
+                    "probes",
+                    "gates",
+                    "rolloutplans",
+                    "policies",
+                    "policyexceptions",
+                ],
                 &[
                     "get",
                     "list",
@@ -322,7 +355,7 @@ pub const ROLES: &[Role] = &[
                     "delete",
                     "deletecollection",
                 ],
-                "probes, gates, plans and policies",
+                "probes, gates, plans, policies and exceptions from them: nobody excepts himself who may only change workloads",
             ),
             grant(
                 GROUP,

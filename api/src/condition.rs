@@ -9,6 +9,10 @@ pub const ACCEPTED: &str = "Accepted";
 pub const OPEN: &str = "Open";
 /// Another object of the same kind wins for at least one workload.
 pub const CONFLICTED: &str = "Conflicted";
+/// An exception counts at this moment; `False` says whether it does not yet or no more.
+pub const IN_FORCE: &str = "InForce";
+/// An object that exists needs the exception.
+pub const USED: &str = "Used";
 /// A release reached all pods and was proved well.
 pub const SUCCEEDED: &str = "Succeeded";
 /// A release ended without success.

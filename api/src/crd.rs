@@ -5,7 +5,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 };
 use kube::CustomResourceExt;
 
-use crate::{Gate, Policy, Probe, Release, RolloutPlan, access::PART_OF};
+use crate::{Gate, Policy, PolicyException, Probe, Release, RolloutPlan, access::PART_OF};
 
 /// Every definition, in the order of the documentation.
 #[must_use]
@@ -16,6 +16,7 @@ pub fn all() -> Vec<CustomResourceDefinition> {
         RolloutPlan::crd(),
         Release::crd(),
         Policy::crd(),
+        PolicyException::crd(),
     ]
     .map(published)
     .to_vec()

@@ -1,5 +1,6 @@
 //! A finding: one thing that is wrong with one object, said so that the reader can mend it. Admission, controller and CLI print the same lines.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::policy::Action;
@@ -34,6 +35,20 @@ pub struct Finding {
     /// What else the reader may do, when mending the field is not the only way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub way_out: Option<String>,
+    /// The exception that lets it pass for a while; the action is then at most a warning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excepted: Option<Excepted>,
+}
+
+/// What is told of an exception wherever it lets a finding pass.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Excepted {
+    /// The exception as `namespace/name`.
+    pub by: String,
+    /// Who answers for it.
+    pub owner: String,
+    /// Until when; at this moment the finding is refused again.
+    pub until: Timestamp,
 }
 
 impl Finding {
@@ -54,6 +69,11 @@ impl Finding {
         if let Some(way_out) = &self.way_out {
             line.push_str("; or ");
             line.push_str(way_out);
+        }
+        if let Some(Excepted { by, owner, until }) = &self.excepted {
+            line.push_str(&format!(
+                "; excepted until {until} by {by}, for which {owner} answers"
+            ));
         }
         line
     }
@@ -111,6 +131,7 @@ mod tests {
             found: found.into(),
             passes: "1s to 1h".into(),
             way_out: None,
+            excepted: None,
         }
     }
 

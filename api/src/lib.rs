@@ -20,6 +20,7 @@ pub mod finding;
 pub mod gate;
 pub mod label;
 pub mod policy;
+pub mod policy_exception;
 pub mod probe;
 pub mod reading;
 pub mod reason;
@@ -37,6 +38,9 @@ pub use finding::{Certainty, Finding};
 pub use gate::{Gate, GateSpec, GateState, GateStatus, WhenClosed};
 pub use label::Mode;
 pub use policy::{Action, Policy, PolicyRule, PolicySpec, PolicyStatus};
+pub use policy_exception::{
+    ExceptionSubject, PolicyException, PolicyExceptionSpec, PolicyExceptionStatus,
+};
 pub use probe::{HttpCheck, HttpTarget, PodSet, Probe, ProbeSpec, ProbeStatus, PrometheusCheck};
 pub use release::{Release, ReleasePhase, ReleaseSpec, ReleaseStatus};
 pub use rollout_plan::{OnFailure, RolloutMode, RolloutPlan, RolloutPlanSpec, RolloutPlanStatus};

@@ -21,6 +21,7 @@ mod action;
 pub mod capacity;
 mod catalogue;
 pub mod defaults;
+mod exceptions;
 pub mod facts;
 mod library;
 pub mod rule;
@@ -38,6 +39,9 @@ mod documents;
 pub use action::cap;
 pub use catalogue::catalogue_markdown;
 pub use defaults::{defaults_samples, with_defaults};
+pub use exceptions::{
+    ExceptionBounds, ExceptionProblem, ExceptionSource, Exceptions, Standing, StandingException,
+};
 pub use facts::{FactKind, Facts, Named};
 pub use library::{DEFAULT_SET, library, sets_with};
 pub use rule::{Category, Parameter, Rule, RuleInfo};

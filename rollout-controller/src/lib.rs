@@ -19,6 +19,7 @@
 
 pub mod cache;
 mod choice;
+pub mod exceptions;
 pub mod execute;
 pub mod gather;
 pub mod history;

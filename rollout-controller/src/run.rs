@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, convert::Infallible, future::Future, sync::Arc,
 use anyhow::Context as _;
 use clap::Parser;
 use sluice_api::admission_table::ClientConfigChoice;
+use sluice_policies::ExceptionBounds;
 use sluice_probes::{DesiredRuns, Engine, EngineOptions, PrometheusSource, TargetAllowList};
 use sluice_runtime::{
     admin::{Admin, Readiness},
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     cache::{Caches, table::Change, table::Row, table::Table, watching},
+    exceptions::usage::{Looker, Usage},
     execute::Executor,
     gather::Gatherer,
     metrics::Metrics as Counted,
@@ -112,11 +114,18 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         leadership.clone(),
         counted.clone(),
     ));
+    let bounds = ExceptionBounds {
+        longest: config.exceptions.longest.get(),
+        warn_before: config.exceptions.warn_before.get(),
+    };
+    let usage = Arc::new(Usage::default());
     let judge = Arc::new(Judge::new(
         caches.clone(),
         engine.clone(),
         rules,
         system.clone(),
+        bounds,
+        usage.clone(),
         counted.clone(),
     ));
     let (teller, teller_task) = report::teller(client.clone(), counted.clone());
@@ -137,7 +146,17 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         queue: queue.clone(),
         judge: judge.clone(),
         reconciler: reconciler.clone(),
+        usage: usage.clone(),
     });
+    let looker = Looker {
+        usage,
+        client: client.clone(),
+        caches: caches.clone(),
+        executor: executor.clone(),
+        judge: judge.clone(),
+        system: system.clone(),
+        bounds,
+    };
     let publisher = Publisher {
         client: client.clone(),
         caches: caches.clone(),
@@ -179,6 +198,10 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
             drain.clone(),
         );
         async move { judge.run(&executor, &queue, drain).await }
+    });
+    spawn(&mut tasks, "exceptions in use", {
+        let drain = drain.clone();
+        async move { looker.run(drain).await }
     });
     spawn(&mut tasks, "heartbeat", {
         let (engine, judge, executor, counted, drain) = (
@@ -284,6 +307,7 @@ fn watches(
     feed!("probe objects", probes, probe);
     feed!("releases", releases, release);
     feed!("policies", policies, policy);
+    feed!("exceptions", exceptions, exception);
 }
 
 async fn feed<R: Row>(

@@ -41,7 +41,7 @@ pub fn policy(spec: &PolicySpec) -> Option<String> {
     join(PolicySet::check(spec))
 }
 
-fn join<P: std::fmt::Display>(problems: Vec<P>) -> Option<String> {
+pub(crate) fn join<P: std::fmt::Display>(problems: Vec<P>) -> Option<String> {
     if problems.is_empty() {
         return None;
     }

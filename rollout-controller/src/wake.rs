@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sluice_api::{Gate, Policy, Probe, Release, RolloutPlan, label::Mode};
+use sluice_api::{Gate, Policy, PolicyException, Probe, Release, RolloutPlan, label::Mode};
 
 use crate::{
     cache::{
@@ -10,6 +10,7 @@ use crate::{
         rows::{DeploymentRow, NamespaceRow, PodRow, ReplicaSetRow},
         table::{Change, Key},
     },
+    exceptions::usage::Usage,
     probing::judging::Judge,
     queue::Queue,
     reconcile::Reconciler,
@@ -23,6 +24,8 @@ pub struct Waker {
     pub judge: Arc<Judge>,
     /// Is told of templates that slipped by.
     pub reconciler: Arc<Reconciler>,
+    /// Looks which exceptions are needed.
+    pub usage: Arc<Usage>,
 }
 
 impl Waker {
@@ -153,6 +156,15 @@ impl Waker {
     pub fn policy(&self, change: Change<Policy>) {
         if spec_changed(&change, |policy| policy.metadata.generation) {
             self.judge.wake();
+            self.usage.wake();
+        }
+    }
+
+    /// An exception changed.
+    pub fn exception(&self, change: Change<PolicyException>) {
+        if spec_changed(&change, |exception| exception.metadata.generation) {
+            self.judge.wake();
+            self.usage.wake();
         }
     }
 

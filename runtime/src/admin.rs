@@ -140,6 +140,15 @@ impl Admin {
         })
     }
 
+    /// The same with further pages of a program's own.
+    #[must_use]
+    pub fn with(self, routes: Router) -> Self {
+        Self {
+            router: self.router.merge(routes),
+            ..self
+        }
+    }
+
     /// The bound address, for port 0.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ use k8s_openapi::{
 use kube::runtime::watcher::Event;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use sluice_policies::ExceptionBounds;
 use sluice_probes::TargetRules;
 use sluice_runtime::heartbeat::HeartbeatReader;
 
@@ -32,7 +33,11 @@ impl Cluster {
     /// Nothing is known, not even that there is nothing.
     pub fn unknown() -> Self {
         Self(Arc::new(Knowledge {
-            indexes: Indexes::new("sluice-system", HeartbeatReader::new(Instant::now())),
+            indexes: Indexes::new(
+                "sluice-system",
+                HeartbeatReader::new(Instant::now()),
+                ExceptionBounds::default(),
+            ),
             targets: TargetRules::default(),
         }))
     }
@@ -47,6 +52,7 @@ impl Cluster {
         complete(&indexes.releases);
         complete(&indexes.probes);
         complete(&indexes.policies);
+        complete(&indexes.exceptions);
         complete(&indexes.quotas);
         complete(&indexes.limit_ranges);
         for index in &indexes.workloads {
@@ -69,8 +75,18 @@ impl Cluster {
             &self.0.indexes.policies,
             &object("Policy", namespace, name, &json!({"rules": rules})),
         );
-        let problems = self.0.indexes.compile_policies();
-        assert!(problems.is_empty(), "{problems:?}");
+        let compiled = self.0.indexes.compile();
+        assert_eq!(compiled.broken_policies, Vec::<String>::new());
+        self
+    }
+
+    /// An exception from policies.
+    pub fn exception(self, namespace: &str, name: &str, spec: &Value) -> Self {
+        put(
+            &self.0.indexes.exceptions,
+            &object("PolicyException", namespace, name, spec),
+        );
+        self.0.indexes.compile();
         self
     }
 

@@ -5,7 +5,6 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    time::Instant,
 };
 
 use axum::{
@@ -22,8 +21,9 @@ use sluice_runtime::drain::panic_text;
 
 use crate::{
     envelope::{EnvelopeError, Review},
-    judge::{Hook, JudgeError, Judged, Knowledge, judge},
+    judge::{Hook, JudgeError, Judged, Knowledge, Now, judge},
     metrics::AdmissionMetrics,
+    rings::{Rings, Seen},
 };
 
 /// The largest review: an object of 1.5 MiB and its old version with managedFields stay well below.
@@ -32,7 +32,7 @@ pub const BODY_LIMIT: usize = 8 * 1024 * 1024;
 const THROWN_AWAY: usize = 32 * 1024 * 1024;
 
 /// How a review is judged: [`judge`], or what a test puts in its place.
-pub type Judge = fn(&Knowledge, Hook, &Review<'_>, Instant) -> Result<Judged, JudgeError>;
+pub type Judge = fn(&Knowledge, Hook, &Review<'_>, Now) -> Result<Judged, JudgeError>;
 
 /// What every request shares.
 #[derive(Debug)]
@@ -41,6 +41,8 @@ pub struct Door {
     pub knowledge: Arc<Knowledge>,
     /// What is counted.
     pub metrics: AdmissionMetrics,
+    /// What was found and refused nothing.
+    pub rings: Arc<Rings>,
     judge: Judge,
 }
 
@@ -57,6 +59,7 @@ impl Door {
         Self {
             knowledge,
             metrics,
+            rings: Arc::default(),
             judge,
         }
     }
@@ -190,10 +193,10 @@ async fn body(request: Request) -> Result<Bytes, Refused> {
 
 /// One review from bytes to bytes. A panic in here is this review's alone: nothing it touches is shared but the indexes, which readers never change.
 fn judged(door: &Door, hook: Hook, body: &[u8]) -> Result<Vec<u8>, Refused> {
-    let started = Instant::now();
+    let now = Now::read();
     let review = Review::parse(body)?;
     let outcome = catch_unwind(AssertUnwindSafe(|| {
-        (door.judge)(&door.knowledge, hook, &review, started)
+        (door.judge)(&door.knowledge, hook, &review, now)
     }));
     let judged = match outcome {
         Ok(Ok(judged)) => judged,
@@ -220,6 +223,14 @@ fn judged(door: &Door, hook: Hook, body: &[u8]) -> Result<Vec<u8>, Refused> {
     for finding in &findings {
         door.metrics.finding(finding);
     }
+    let seen = Seen {
+        namespace: review.namespace.as_deref().unwrap_or_default(),
+        kind: &review.kind.kind,
+        name: review.name.as_deref().unwrap_or_default(),
+        dry_run: review.is_dry_run(),
+        at: now.time,
+    };
+    door.rings.record(seen, &findings);
     if starts_release {
         door.metrics.release_attempt(reply.refused.is_none());
     }
@@ -234,7 +245,7 @@ fn judged(door: &Door, hook: Hook, body: &[u8]) -> Result<Vec<u8>, Refused> {
     door.metrics.review(
         hook.as_str(),
         outcome.as_str(),
-        started.elapsed().as_secs_f64(),
+        now.instant.elapsed().as_secs_f64(),
     );
     Ok(answer)
 }

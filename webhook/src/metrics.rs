@@ -7,6 +7,8 @@ use prometheus_client::{
 use sluice_api::Finding;
 use sluice_runtime::metrics::Metrics;
 
+use crate::{folder::Content, index::rulebook::Rulebook};
+
 /// The metrics of the webhook; clones share them.
 #[derive(Clone, Debug)]
 pub struct AdmissionMetrics {
@@ -18,6 +20,11 @@ pub struct AdmissionMetrics {
     release_attempts: Family<AttemptLabels, Counter>,
     policy_set: Family<DigestLabel, Gauge>,
     broken_policies: Gauge,
+    exception_set: Family<DigestLabel, Gauge>,
+    broken_exceptions: Gauge,
+    policy_files: Family<StateLabel, Gauge>,
+    quarantined: Family<FileLabel, Gauge>,
+    reloads: Family<OutcomeLabel, Counter>,
     cache_objects: Family<CacheLabel, Gauge>,
     watch_errors: Family<CacheLabel, Counter>,
 }
@@ -60,6 +67,35 @@ struct CacheLabel {
     cache: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StateLabel {
+    state: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FileLabel {
+    file: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabel {
+    outcome: &'static str,
+}
+
+/// What became of a change of the policy folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reload {
+    /// It judges.
+    Taken,
+    /// A file of it is broken: an earlier state judges.
+    Quarantined,
+    /// The folder could not be read.
+    Unreadable,
+}
+
+/// How many broken files are named: label values must stay few.
+const NAMED_FILES: usize = 20;
+
 /// The API server's own histogram starts at 5 ms, where ours ends to be interesting.
 fn review_buckets() -> Histogram {
     Histogram::new([
@@ -80,6 +116,11 @@ impl AdmissionMetrics {
             release_attempts: Family::default(),
             policy_set: Family::default(),
             broken_policies: Gauge::default(),
+            exception_set: Family::default(),
+            broken_exceptions: Gauge::default(),
+            policy_files: Family::default(),
+            quarantined: Family::default(),
+            reloads: Family::default(),
             cache_objects: Family::default(),
             watch_errors: Family::default(),
         };
@@ -95,7 +136,7 @@ impl AdmissionMetrics {
         );
         metrics.register(
             "admission_findings",
-            "Findings by rule, by what they led to and by how sure they are",
+            "Findings by rule, by what they led to (Excepted where an exception let them pass) and by how sure they are",
             of.findings.clone(),
         );
         metrics.register(
@@ -122,6 +163,31 @@ impl AdmissionMetrics {
             "policy_problems",
             "What is wrong with policies that are therefore left out",
             of.broken_policies.clone(),
+        );
+        metrics.register(
+            "policy_exceptions",
+            "Exceptions that can work, by their digest; whether one counts depends on the time",
+            of.exception_set.clone(),
+        );
+        metrics.register(
+            "policy_exception_problems",
+            "What is wrong with exceptions that therefore count for nothing",
+            of.broken_exceptions.clone(),
+        );
+        metrics.register(
+            "policy_files",
+            "Files of the policy folder by state: in_force, or quarantined while an earlier state of the folder judges",
+            of.policy_files.clone(),
+        );
+        metrics.register(
+            "policy_file_quarantined",
+            "1 for each file of the policy folder that cannot be used as it is now; the first 20",
+            of.quarantined.clone(),
+        );
+        metrics.register(
+            "policy_folder_reloads",
+            "Changes of the policy folder by what became of them, and looks at it that failed",
+            of.reloads.clone(),
         );
         metrics.register(
             "cache_objects",
@@ -151,7 +217,10 @@ impl AdmissionMetrics {
         self.findings
             .get_or_create(&FindingLabels {
                 rule: finding.rule.clone(),
-                action: finding.action.as_str(),
+                action: match finding.excepted {
+                    Some(_) => "Excepted",
+                    None => finding.action.as_str(),
+                },
                 certainty: match finding.certainty {
                     sluice_api::Certainty::Sure => "sure",
                     sluice_api::Certainty::Unknown => "unknown",
@@ -178,27 +247,69 @@ impl AdmissionMetrics {
             .inc();
     }
 
-    /// The policies in force.
-    pub fn policies(&self, digest: &str, problems: usize) {
-        self.policy_set.clear();
-        self.policy_set
-            .get_or_create(&DigestLabel {
-                digest: digest.to_owned(),
-            })
-            .set(1);
+    /// What judges from now on.
+    pub fn rulebook(&self, rulebook: &Rulebook) {
+        for (family, digest, value) in [
+            (&self.policy_set, rulebook.policies.digest(), 1),
+            (
+                &self.exception_set,
+                rulebook.exceptions.digest(),
+                rulebook.exceptions.len(),
+            ),
+        ] {
+            family.clear();
+            family
+                .get_or_create(&DigestLabel {
+                    digest: digest.to_owned(),
+                })
+                .set(gauge(value));
+        }
         self.broken_policies
-            .set(i64::try_from(problems).unwrap_or(i64::MAX));
+            .set(gauge(rulebook.broken_policies.len()));
+        self.broken_exceptions
+            .set(gauge(rulebook.broken_exceptions.len()));
+    }
+
+    /// What the policy folder holds.
+    pub fn files(&self, content: &Content) {
+        for (state, count) in [
+            ("in_force", content.files.len()),
+            ("quarantined", content.quarantined.len()),
+        ] {
+            self.policy_files
+                .get_or_create(&StateLabel { state })
+                .set(gauge(count));
+        }
+        self.quarantined.clear();
+        for broken in content.quarantined.iter().take(NAMED_FILES) {
+            let file = broken.file.chars().take(200).collect();
+            self.quarantined.get_or_create(&FileLabel { file }).set(1);
+        }
+    }
+
+    /// A change of the policy folder, or a look at it that failed.
+    pub fn reload(&self, outcome: Reload) {
+        let outcome = match outcome {
+            Reload::Taken => "taken",
+            Reload::Quarantined => "quarantined",
+            Reload::Unreadable => "unreadable",
+        };
+        self.reloads.get_or_create(&OutcomeLabel { outcome }).inc();
     }
 
     /// How much a cache holds.
     pub fn cache(&self, cache: &'static str, objects: usize) {
         self.cache_objects
             .get_or_create(&CacheLabel { cache })
-            .set(i64::try_from(objects).unwrap_or(i64::MAX));
+            .set(gauge(objects));
     }
 
     /// An interrupted watch.
     pub fn watch_error(&self, cache: &'static str) {
         self.watch_errors.get_or_create(&CacheLabel { cache }).inc();
     }
+}
+
+fn gauge(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }

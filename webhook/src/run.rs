@@ -11,6 +11,7 @@ use std::{
 use anyhow::Context as _;
 use clap::Parser;
 use sluice_certs::{CertificateSource, Loaded, Reloader};
+use sluice_policies::ExceptionBounds;
 use sluice_probes::{TargetAllowList, TargetRules};
 use sluice_runtime::{
     admin::{Admin, Readiness, ReadyCondition},
@@ -24,10 +25,15 @@ use sluice_runtime::{
     metrics::Metrics,
     serve::{ServeMetrics, ServeOptions, Transport, serve},
 };
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, watch},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    admin,
+    folder::{self, follow::Follower},
     http::{self, Door},
     index::{Indexes, feed},
     judge::Knowledge,
@@ -36,6 +42,9 @@ use crate::{
 
 /// How long the process may take to end: lame duck and open reviews, with room.
 const GRACE: Duration = Duration::from_secs(27);
+
+/// News of the policy folder that may wait to be told.
+const NEWS: usize = 16;
 
 /// The admission webhooks of Sluice.
 #[derive(Clone, Debug, Parser)]
@@ -107,13 +116,37 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let user_agent = concat!("sluice-webhook/", env!("CARGO_PKG_VERSION"));
     let client = client::client(&kube, &metrics, user_agent).await?;
     let admission = AdmissionMetrics::register(&metrics);
-    let knowledge = Arc::new(Knowledge {
-        indexes: Indexes::new(&namespace, HeartbeatReader::new(Instant::now())),
-        targets,
-    });
+    let mut indexes = Indexes::new(
+        &namespace,
+        HeartbeatReader::new(Instant::now()),
+        ExceptionBounds {
+            longest: config.exceptions.longest.get(),
+            warn_before: config.exceptions.warn_before.get(),
+        },
+    );
+    if config.policies.folder.is_some() {
+        indexes = indexes.expecting_files();
+    }
+    let knowledge = Arc::new(Knowledge { indexes, targets });
     feed::start(
         &mut tasks, &served, &client, &knowledge, &readiness, &admission,
     );
+
+    if let Some(folder) = config.policies.folder.clone() {
+        let (news, told) = mpsc::channel(NEWS);
+        let condition = readiness.condition("policy folder");
+        condition.unset(format!("{} was not read yet", folder.display()));
+        let follower = Follower {
+            folder,
+            knowledge: Arc::clone(&knowledge),
+            metrics: admission.clone(),
+            news,
+            condition,
+        };
+        tasks.spawn("policy folder", follower.run(served.clone()));
+        let telling = folder::tell::tell(client.clone(), namespace.clone(), told, served.clone());
+        tasks.spawn("news of the policy folder", telling);
+    }
 
     let source = match (cert_file, key_file) {
         (Some(cert), Some(key)) => CertificateSource::Files { cert, key },
@@ -138,12 +171,14 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         .with_context(|| format!("cannot listen on {listen}"))?;
     tracing::info!(address = %listener.local_addr()?, "webhooks listen");
 
+    let door = Arc::new(Door::new(Arc::clone(&knowledge), admission));
+    let admin = admin.with(admin::routes(knowledge, Arc::clone(&door.rings)));
     tasks.spawn("admin server", admin.run(served.clone()));
     let options = ServeOptions {
         metrics: ServeMetrics::new(&metrics),
         ..ServeOptions::default()
     };
-    let app = http::router(Arc::new(Door::new(knowledge, admission)));
+    let app = http::router(door);
     tasks.spawn("webhooks", async move {
         // also when serving panics: the other tasks must not wait for it
         let _served = served.drop_guard();

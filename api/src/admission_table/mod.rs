@@ -163,7 +163,13 @@ const WORKLOADS: &[Rule] = &[
 const OWN_KINDS: &[Rule] = &[Rule {
     groups: &[crate::GROUP],
     versions: &[crate::VERSION],
-    resources: &["probes", "gates", "rolloutplans", "policies"],
+    resources: &[
+        "probes",
+        "gates",
+        "rolloutplans",
+        "policies",
+        "policyexceptions",
+    ],
     operations: WRITES,
 }];
 /// Every entry, in the order of the documentation.
@@ -210,7 +216,7 @@ pub const TABLE: [Entry; 4] = [
     Entry {
         configuration: OBJECTS,
         name: "objects.sluice.dev",
-        purpose: "refuses probes, gates, plans and policies that cannot work; the controller judges them again",
+        purpose: "refuses probes, gates, plans, policies and exceptions that cannot work; the controller judges them again",
         stage: Stage::Validating,
         path: OBJECT_PATH,
         rules: OWN_KINDS,

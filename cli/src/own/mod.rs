@@ -5,10 +5,11 @@
 pub mod rules;
 pub mod schema;
 
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use sluice_api::{GROUP, Gate, Policy, Probe, RolloutPlan, VERSION, reading};
-use sluice_policies::PolicySet;
+use sluice_api::{GROUP, Gate, Policy, PolicyException, Probe, RolloutPlan, VERSION, reading};
+use sluice_policies::{ExceptionBounds, Exceptions, PolicySet};
 use sluice_probes::validate::TargetRules;
 
 use crate::manifest::{Problem, document::Object};
@@ -73,6 +74,13 @@ pub fn problems(object: &Object, targets: &TargetRules) -> Vec<Problem> {
         }),
         "Policy" => read::<Policy>(value)
             .map(|policy| texts(PolicySet::check(&policy.spec), |problem| &problem.path)),
+        "PolicyException" => read::<PolicyException>(value).map(|exception| {
+            let bounds = ExceptionBounds::default();
+            texts(
+                Exceptions::check(&exception.spec, &bounds, Timestamp::now()),
+                |problem| &problem.path,
+            )
+        }),
         // Releases are records: nobody writes them by hand, and their schema says all there is to say
         _ => Ok(Vec::new()),
     };

@@ -55,6 +55,15 @@ pub fn holds(rule: &str, value: &Value) -> Option<bool> {
         "has(self.pods) == has(self.port)" => has("pods") == has("port"),
         "!has(self.url) || !has(self.path)" => !has("url") || !has("path"),
         "has(self.name) != has(self.selector)" => has("name") != has("selector"),
+        "self.reason.trim() != '' && self.owner.trim() != ''" => {
+            let says = |field: &str| {
+                value[field]
+                    .as_str()
+                    .is_some_and(|text| !text.trim().is_empty())
+            };
+            says("reason") && says("owner")
+        }
+        "!has(self.container) || !has(self.path)" => !has("container") || !has("path"),
         "self.metadata.name.size() <= 63" => {
             value["metadata"]["name"]
                 .as_str()

@@ -229,6 +229,11 @@ fn check_text(schema: &Value, text: &str, path: &str, found: &mut Vec<SchemaProb
             schema["minLength"]
         ));
     }
+    if schema["format"] == "date-time" && text.parse::<jiff::Timestamp>().is_err() {
+        say(format!(
+            "Invalid value: \"{text}\": {path} in body must be of type date-time: \"{text}\""
+        ));
+    }
     if let Some(pattern) = schema["pattern"].as_str()
         && rules::matches(pattern, text) == Some(false)
     {

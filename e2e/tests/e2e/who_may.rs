@@ -86,13 +86,13 @@ async fn table(plane: &Plane, namespace: &str) -> anyhow::Result<()> {
         (
             developer,
             "get list watch",
-            "gates probes rolloutplans policies releases",
+            "gates probes rolloutplans policies policyexceptions releases",
             true,
         ),
         (
             developer,
             "create update patch delete",
-            "gates probes rolloutplans policies",
+            "gates probes rolloutplans policies policyexceptions",
             false,
         ),
         (
@@ -104,7 +104,7 @@ async fn table(plane: &Plane, namespace: &str) -> anyhow::Result<()> {
         (
             developer,
             "patch update",
-            "gates/status releases/status probes/status",
+            "gates/status releases/status probes/status policyexceptions/status",
             false,
         ),
         (developer, "abort retry", "releases", true),
@@ -115,7 +115,7 @@ async fn table(plane: &Plane, namespace: &str) -> anyhow::Result<()> {
         (
             OLGA,
             "create update patch delete",
-            "gates probes rolloutplans policies",
+            "gates probes rolloutplans policies policyexceptions",
             false,
         ),
         (OLGA, "update patch delete", "deployments.apps pods", false),

@@ -45,5 +45,6 @@ pub(super) fn refused(
         found: found.into(),
         passes: passes.into(),
         way_out: way_out.into(),
+        excepted: None,
     }
 }

@@ -58,6 +58,8 @@ pub(super) fn meaning(
 /// The digest of a set from the meanings of its policies.
 pub(super) fn of(mut meanings: Vec<String>) -> String {
     meanings.sort();
+    // the same policy from two places, such as a file and the object made of it, means no more than once
+    meanings.dedup();
     let mut hash = Sha256::new();
     hash.update(concat!("sluice-policies ", env!("CARGO_PKG_VERSION"), "\n"));
     for meaning in &meanings {

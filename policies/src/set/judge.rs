@@ -224,6 +224,7 @@ impl<'a> Findings<'a> {
                 found: finding.found,
                 passes: finding.passes,
                 way_out: finding.way_out,
+                excepted: None,
             });
         }
     }

@@ -12,7 +12,7 @@ pub mod rows;
 pub mod table;
 pub mod watching;
 
-use sluice_api::{Gate, Policy, Probe, Release, RolloutPlan, label::Mode};
+use sluice_api::{Gate, Policy, PolicyException, Probe, Release, RolloutPlan, label::Mode};
 
 use rows::{DeploymentRow, NamespaceRow, PodRow, ReplicaSetRow};
 use table::{Key, Table};
@@ -38,6 +38,8 @@ pub struct Caches {
     pub releases: Table<Release>,
     /// Policies; only their acceptance is this program's business.
     pub policies: Table<Policy>,
+    /// Exceptions from policies: their acceptance, and whether they are needed.
+    pub exceptions: Table<PolicyException>,
 }
 
 impl Caches {
@@ -65,6 +67,7 @@ impl Caches {
             ("probes", self.probes.synced()),
             ("releases", self.releases.synced()),
             ("policies", self.policies.synced()),
+            ("policyexceptions", self.exceptions.synced()),
         ]
         .into_iter()
         .filter_map(|(name, synced)| (!synced).then_some(name))

@@ -10,7 +10,7 @@ use k8s_openapi::api::{
 use kube::api::ApiResource;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use sluice_api::{Gate, Policy, Probe, Release, RolloutPlan, annotation};
+use sluice_api::{Gate, Policy, PolicyException, Probe, Release, RolloutPlan, annotation};
 use sluice_planner::{release::observation, template::template_hash};
 
 use super::{is_finished, table::Row};
@@ -276,7 +276,7 @@ macro_rules! typed_rows {
         }
     )*};
 }
-typed_rows!(Gate, RolloutPlan, Probe, Policy);
+typed_rows!(Gate, RolloutPlan, Probe, Policy, PolicyException);
 
 /// Reads an object of ours, without the ownership lists that nobody here looks at.
 fn typed<T: DeserializeOwned>(mut object: Value) -> Result<T, String> {

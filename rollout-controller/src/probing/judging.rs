@@ -27,6 +27,7 @@ use sluice_planner::{
     release::observation,
     selection::{self, Workload},
 };
+use sluice_policies::ExceptionBounds;
 use sluice_probes::{Answer, DesiredRuns, Engine, RunId, TargetRules};
 use tokio::{
     sync::{Notify, broadcast},
@@ -42,6 +43,7 @@ use super::{
 };
 use crate::{
     cache::{Caches, is_finished, table::Key},
+    exceptions::{self, usage::Usage},
     execute::Executor,
     metrics::Metrics,
     queue::Queue,
@@ -63,6 +65,8 @@ pub struct Judge {
     engine: Engine,
     rules: TargetRules,
     system: String,
+    bounds: ExceptionBounds,
+    usage: Arc<Usage>,
     desired: ArcSwap<Desired>,
     acceptance: Mutex<Acceptance>,
     /// Objects changed: the runs must be worked out again.
@@ -83,6 +87,8 @@ impl Judge {
         engine: Engine,
         rules: TargetRules,
         system: String,
+        bounds: ExceptionBounds,
+        usage: Arc<Usage>,
         metrics: Metrics,
     ) -> Self {
         Self {
@@ -90,6 +96,8 @@ impl Judge {
             engine,
             rules,
             system,
+            bounds,
+            usage,
             desired: ArcSwap::default(),
             acceptance: Mutex::default(),
             changed: Notify::new(),
@@ -476,6 +484,15 @@ impl Judge {
                     due.push(Due::Policy { object, status });
                 }
             }
+            for (key, object) in self.caches.exceptions.all() {
+                let problem = exceptions::problem(&object, &self.bounds, now);
+                let need = self.usage.of(&key);
+                let status =
+                    exceptions::status(&object, problem.as_deref(), &need, &self.bounds, now);
+                if object.status.as_ref() != Some(&status) {
+                    due.push(Due::Exception { object, status });
+                }
+            }
             self.forget(written);
         }
         for state in [GateState::Open, GateState::Closed, GateState::Unknown] {
@@ -564,6 +581,8 @@ mod tests {
             engine,
             rules,
             "sluice-system".to_owned(),
+            ExceptionBounds::default(),
+            Arc::default(),
             Metrics::new(&sluice_runtime::metrics::Metrics::new()),
         )
     }

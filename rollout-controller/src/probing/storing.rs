@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use sluice_api::{Gate, Policy, Probe, RolloutPlan};
+use sluice_api::{Gate, Policy, PolicyException, Probe, RolloutPlan};
 
 use crate::{
     cache::{Caches, table::Key},
@@ -36,6 +36,10 @@ pub(super) enum Due {
         object: Arc<Policy>,
         status: sluice_api::PolicyStatus,
     },
+    Exception {
+        object: Arc<PolicyException>,
+        status: sluice_api::PolicyExceptionStatus,
+    },
 }
 
 impl Due {
@@ -49,6 +53,7 @@ impl Due {
             Self::Probe { object, .. } => &object.metadata,
             Self::Plan { object, .. } => &object.metadata,
             Self::Policy { object, .. } => &object.metadata,
+            Self::Exception { object, .. } => &object.metadata,
         };
         metadata.name.as_deref().unwrap_or_default()
     }
@@ -80,6 +85,11 @@ impl Due {
             Self::Policy { object, status } => {
                 executor
                     .status(&caches.policies, &object.metadata, status)
+                    .await
+            }
+            Self::Exception { object, status } => {
+                executor
+                    .status(&caches.exceptions, &object.metadata, status)
                     .await
             }
         }

@@ -42,6 +42,10 @@ pub struct Config {
     pub webhook: WebhookConfig,
     /// Namespaces that are treated apart.
     pub namespaces: NamespacesConfig,
+    /// Policies beside those of the cluster.
+    pub policies: PoliciesConfig,
+    /// Bounds of exceptions from policies.
+    pub exceptions: ExceptionsConfig,
 }
 
 /// One Prometheus server.
@@ -103,6 +107,25 @@ pub struct NamespacesConfig {
     pub off: Vec<Name>,
 }
 
+/// Policies beside those of the cluster.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct PoliciesConfig {
+    /// A folder with files of Policy and PolicyException objects: a mounted ConfigMap, or what git-sync keeps up to date.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folder: Option<PathBuf>,
+}
+
+/// Bounds of exceptions from policies.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct ExceptionsConfig {
+    /// An exception counts at most this long before it expires.
+    pub longest: Duration,
+    /// An exception that expires within this span is told of.
+    pub warn_before: Duration,
+}
+
 fn prometheus_timeout() -> Duration {
     Duration::from_secs(10)
 }
@@ -124,6 +147,15 @@ impl Default for ServiceConfig {
         Self {
             name: Name::known("sluice-webhook"),
             port: 443,
+        }
+    }
+}
+
+impl Default for ExceptionsConfig {
+    fn default() -> Self {
+        Self {
+            longest: Duration::from_secs(90 * 24 * 3600),
+            warn_before: Duration::from_secs(7 * 24 * 3600),
         }
     }
 }

@@ -64,6 +64,24 @@ pub(super) const FIELDS: &[(&str, &str, &str, &str)] = &[
         "`[kube-system, kube-node-lease, kube-public]`",
         "Namespaces the webhook never sees, whatever their label says. Sluice's own namespace is always among them.",
     ),
+    (
+        "policies.folder",
+        "path",
+        "none",
+        "Folder with files of Policy and PolicyException objects, read by the webhook beside those of the cluster: a mounted ConfigMap, or what git-sync keeps up to date. A change is taken in as a whole within seconds; while a file in it is broken, the last whole state stays in force.",
+    ),
+    (
+        "exceptions.longest",
+        "duration",
+        "`2160h`",
+        "A PolicyException counts at most this long before it expires (90 days); one that expires later counts for nothing until then. `0s` means no exception counts.",
+    ),
+    (
+        "exceptions.warnBefore",
+        "duration",
+        "`168h`",
+        "A PolicyException that expires within this span (7 days) is told of by `sluice check` and by its condition `InForce`.",
+    ),
 ];
 
 /// The page `docs/configuration.md`, whole.
@@ -110,4 +128,7 @@ webhook:
   service: {name: sluice-webhook, port: 443}
 namespaces:
   off: [kube-system, kube-node-lease, kube-public, cluster-infra]
+policies:
+  folder: /etc/sluice/policies
+exceptions: {longest: 720h, warnBefore: 72h}
 ";

@@ -157,7 +157,7 @@ async fn a_panic_answers_its_own_review_and_harms_no_other() {
         knowledge: &Knowledge,
         hook: Hook,
         review: &Review<'_>,
-        now: Instant,
+        now: Now,
     ) -> Result<Judged, JudgeError> {
         assert!(review.name.as_deref() != Some("poison"), "stepped on");
         judge(knowledge, hook, review, now)

@@ -185,6 +185,18 @@ impl<T> Index<T> {
         all
     }
 
+    /// Every object as `bucket/name`, sorted.
+    #[must_use]
+    pub fn titles(&self) -> Vec<String> {
+        self.buckets()
+            .into_iter()
+            .flat_map(|(bucket, objects)| {
+                let title = |name: &String| format!("{bucket}/{name}");
+                objects.names.iter().map(title).collect::<Vec<_>>()
+            })
+            .collect()
+    }
+
     /// How many objects there are.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -24,7 +24,7 @@ use kube::{
         watcher::{self, Event, watcher},
     },
 };
-use sluice_api::{Gate, Policy, Probe, Release, RolloutPlan, WorkloadKind};
+use sluice_api::{Gate, Policy, PolicyException, Probe, Release, RolloutPlan, WorkloadKind};
 use sluice_runtime::{
     admin::{Readiness, ReadyCondition},
     drain::Tasks,
@@ -32,7 +32,7 @@ use sluice_runtime::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{bucket::Index, reduce};
+use super::{bucket::Index, reduce, rulebook::Rulebook};
 use crate::{judge::Knowledge, metrics::AdmissionMetrics};
 
 /// Starts every watch as a task of its own, until `until`. Each cache is a condition of readiness.
@@ -90,7 +90,8 @@ pub fn start(
     );
     start.guarded::<Gate, _>(GATES, |know| &know.indexes.gates);
     start.guarded::<RolloutPlan, _>("rolloutplans", |know| &know.indexes.plans);
-    start.policies();
+    start.compiled::<Policy, _>("policies", |know| &know.indexes.policies);
+    start.compiled::<PolicyException, _>("policyexceptions", |know| &know.indexes.exceptions);
     start.heartbeat();
 }
 
@@ -164,29 +165,29 @@ impl Start<'_> {
         });
     }
 
-    fn policies(&mut self) {
+    /// Objects that are compiled into the rulebook.
+    fn compiled<K, S>(&mut self, cache: &'static str, index: IndexOf<reduce::Stored<S>>)
+    where
+        K: Resource<DynamicType = ()>
+            + Clone
+            + serde::de::DeserializeOwned
+            + std::fmt::Debug
+            + Send
+            + 'static,
+        reduce::Stored<S>: reduce::Reduce<Wire = DeserializeGuard<K>>,
+    {
         let knowledge = Arc::clone(self.knowledge);
         let metrics = self.metrics.clone();
-        let api: Api<DeserializeGuard<Policy>> = Api::all(self.client.clone());
-        self.watch("policies", api, watcher::Config::default(), move |event| {
+        let api: Api<DeserializeGuard<K>> = Api::all(self.client.clone());
+        self.watch(cache, api, watcher::Config::default(), move |event| {
             let complete = !matches!(event, Event::Init | Event::InitApply(_));
-            let indexes = &knowledge.indexes;
-            indexes.policies.change(reduce::change(event));
-            if complete && indexes.policies.is_synced() {
-                metrics.cache("policies", indexes.policies.len());
-                let problems = indexes.compile_policies();
-                let set = indexes.policy_set();
-                metrics.policies(set.digest(), problems.len());
-                tracing::info!(
-                    digest = set.digest(),
-                    policies = indexes.policies.len(),
-                    "policies compiled"
-                );
-                for problem in problems {
-                    tracing::warn!(%problem, "policy left out");
-                }
+            let index = index(&knowledge);
+            index.change(reduce::change(event));
+            if complete && index.is_synced() {
+                metrics.cache(cache, index.len());
+                tell(&knowledge.indexes.compile(), cache, &metrics);
             }
-            indexes.policies.is_synced()
+            index.is_synced()
         });
     }
 
@@ -252,6 +253,24 @@ impl Start<'_> {
                 self.until.clone(),
             ),
         );
+    }
+}
+
+/// Says what judges from now on.
+pub(crate) fn tell(rulebook: &Rulebook, changed: &'static str, metrics: &AdmissionMetrics) {
+    metrics.rulebook(rulebook);
+    tracing::info!(
+        changed,
+        digest = rulebook.policies.digest(),
+        policies = rulebook.policies.policies(),
+        exceptions = rulebook.exceptions.len(),
+        "policies compiled"
+    );
+    for problem in &rulebook.broken_policies {
+        tracing::warn!(problem, "policy left out");
+    }
+    for problem in &rulebook.broken_exceptions {
+        tracing::warn!(problem, "exception left out");
     }
 }
 

@@ -6,6 +6,7 @@
 pub mod bucket;
 pub mod feed;
 pub mod reduce;
+pub mod rulebook;
 
 use std::{
     collections::BTreeMap,
@@ -16,15 +17,18 @@ use std::{
     time::Instant,
 };
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use k8s_openapi::api::coordination::v1::Lease;
 use serde_json::Value;
-use sluice_api::{Mode, WorkloadKind, label};
-use sluice_policies::{PolicyProblem, PolicySet, PolicySource};
+use sluice_api::{Mode, PolicyExceptionSpec, PolicySpec, WorkloadKind, label};
+use sluice_policies::ExceptionBounds;
 use sluice_runtime::heartbeat::HeartbeatReader;
 
 use bucket::{Bucket, Index};
-use reduce::{GateEntry, Labels, PlanEntry, PolicyEntry, ReleaseEntry};
+use reduce::{GateEntry, Labels, PlanEntry, ReleaseEntry, Stored};
+use rulebook::Rulebook;
+
+use crate::folder;
 
 /// What admission knows.
 #[derive(Debug)]
@@ -42,14 +46,22 @@ pub struct Indexes {
     /// Probes by namespace: that they exist, and their labels.
     pub probes: Index<Labels>,
     /// Policies by namespace.
-    pub policies: Index<PolicyEntry>,
+    pub policies: Index<Stored<PolicySpec>>,
+    /// Exceptions from policies by namespace.
+    pub exceptions: Index<Stored<PolicyExceptionSpec>>,
     /// ResourceQuotas by namespace.
     pub quotas: Index<Value>,
     /// LimitRanges by namespace.
     pub limit_ranges: Index<Value>,
     /// Workloads by namespace, with their labels: whether a selector matches anything.
     pub workloads: [Index<Labels>; 3],
-    policy_set: ArcSwap<PolicySet>,
+    /// How long exceptions may last.
+    bounds: ExceptionBounds,
+    rulebook: ArcSwap<Rulebook>,
+    compiling: Mutex<()>,
+    /// What the policy folder holds; empty until it was read.
+    files: ArcSwapOption<folder::Content>,
+    expects_files: bool,
     heartbeat: Mutex<HeartbeatReader>,
     heartbeat_synced: AtomicBool,
     gates_broken: AtomicBool,
@@ -58,7 +70,11 @@ pub struct Indexes {
 impl Indexes {
     /// Nothing known yet.
     #[must_use]
-    pub fn new(system_namespace: &str, heartbeat: HeartbeatReader) -> Self {
+    pub fn new(
+        system_namespace: &str,
+        heartbeat: HeartbeatReader,
+        bounds: ExceptionBounds,
+    ) -> Self {
         Self {
             system_namespace: system_namespace.to_owned(),
             namespaces: Index::default(),
@@ -67,19 +83,42 @@ impl Indexes {
             releases: Index::default(),
             probes: Index::default(),
             policies: Index::default(),
+            exceptions: Index::default(),
             quotas: Index::default(),
             limit_ranges: Index::default(),
             workloads: std::array::from_fn(|_| Index::default()),
-            policy_set: ArcSwap::from_pointee(PolicySet::compile([]).0),
+            bounds,
+            rulebook: ArcSwap::default(),
+            compiling: Mutex::default(),
+            files: ArcSwapOption::empty(),
+            expects_files: false,
             heartbeat: Mutex::new(heartbeat),
             heartbeat_synced: AtomicBool::new(false),
             gates_broken: AtomicBool::new(false),
         }
     }
 
+    /// There is a policy folder: nothing is answered before it was read once.
+    #[must_use]
+    pub fn expecting_files(mut self) -> Self {
+        self.expects_files = true;
+        self
+    }
+
+    /// What the policy folder holds, once it was read.
+    #[must_use]
+    pub fn files(&self) -> Option<Arc<folder::Content>> {
+        self.files.load_full()
+    }
+
+    /// Takes the content of the policy folder in; it judges after the next [`Self::compile`].
+    pub fn set_files(&self, content: Arc<folder::Content>) {
+        self.files.store(Some(content));
+    }
+
     /// The caches with whether each has received a whole list since the start.
     #[must_use]
-    pub fn synced(&self) -> [(&'static str, bool); 12] {
+    pub fn synced(&self) -> [(&'static str, bool); 14] {
         let [deployments, stateful_sets, daemon_sets] = &self.workloads;
         [
             ("namespaces", self.namespaces.is_synced()),
@@ -88,6 +127,11 @@ impl Indexes {
             ("releases", self.releases.is_synced()),
             ("probes", self.probes.is_synced()),
             ("policies", self.policies.is_synced()),
+            ("policyexceptions", self.exceptions.is_synced()),
+            (
+                "policy folder",
+                !self.expects_files || self.files.load().is_some(),
+            ),
             ("resourcequotas", self.quotas.is_synced()),
             ("limitranges", self.limit_ranges.is_synced()),
             ("deployments", deployments.is_synced()),
@@ -151,41 +195,34 @@ impl Indexes {
         }
     }
 
-    /// The compiled policies.
+    /// How long exceptions may last.
     #[must_use]
-    pub fn policy_set(&self) -> Arc<PolicySet> {
-        self.policy_set.load_full()
+    pub const fn exception_bounds(&self) -> &ExceptionBounds {
+        &self.bounds
     }
 
-    /// Compiles the policies anew and swaps the set in. Reviews that are under way finish with the old one.
-    /// Returns what is wrong with policies that are left out.
-    pub fn compile_policies(&self) -> Vec<PolicyProblem> {
-        let buckets = self.policies.buckets();
-        let sources = buckets.iter().flat_map(|(namespace, bucket)| {
-            bucket.iter().filter_map(|(name, PolicyEntry(spec))| {
-                Some(PolicySource {
-                    namespace,
-                    name,
-                    spec: spec.as_deref().ok()?,
-                    cluster_wide: *namespace == self.system_namespace,
-                })
-            })
-        });
-        let (set, mut problems) = PolicySet::compile(sources);
-        self.policy_set.store(Arc::new(set));
-        for (namespace, bucket) in &buckets {
-            for (name, PolicyEntry(spec)) in bucket.iter() {
-                if let Err(why) = spec {
-                    problems.push(PolicyProblem {
-                        policy: format!("{namespace}/{name}"),
-                        path: "spec".to_owned(),
-                        found: why.clone(),
-                        passes: "a policy of the definition that is installed".to_owned(),
-                    });
-                }
-            }
-        }
-        problems
+    /// What judges manifests at this moment.
+    #[must_use]
+    pub fn rulebook(&self) -> Arc<Rulebook> {
+        self.rulebook.load_full()
+    }
+
+    /// Compiles policies and exceptions anew and swaps them in. Reviews that are under way finish with the old ones.
+    pub fn compile(&self) -> Arc<Rulebook> {
+        // several watches change what is compiled: the last one to look sees what all of them brought
+        let _one = self
+            .compiling
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let compiled = Arc::new(rulebook::compile(
+            &self.policies,
+            &self.exceptions,
+            self.files(),
+            &self.system_namespace,
+            self.bounds,
+        ));
+        self.rulebook.store(Arc::clone(&compiled));
+        compiled
     }
 
     /// Takes the heartbeat Lease in, or its absence.

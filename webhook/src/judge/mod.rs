@@ -14,6 +14,7 @@ mod workload;
 
 use std::time::Instant;
 
+use jiff::Timestamp;
 use sluice_api::{Finding, Mode, admission_table};
 use sluice_probes::TargetRules;
 
@@ -147,6 +148,26 @@ pub enum JudgeError {
     Patch(#[source] serde_json::Error),
 }
 
+/// When a review is judged.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// On the clock that only goes forward: the age of the heartbeat.
+    pub instant: Instant,
+    /// On the clock that people write into manifests: the end of exceptions.
+    pub time: Timestamp,
+}
+
+impl Now {
+    /// This moment.
+    #[must_use]
+    pub fn read() -> Self {
+        Self {
+            instant: Instant::now(),
+            time: Timestamp::now(),
+        }
+    }
+}
+
 /// Judges one review.
 ///
 /// # Errors
@@ -155,7 +176,7 @@ pub fn judge(
     knowledge: &Knowledge,
     hook: Hook,
     review: &Review<'_>,
-    now: Instant,
+    now: Now,
 ) -> Result<Judged, JudgeError> {
     // the admission table sends neither; were it ever different, a refusal here could lock people out
     if review
@@ -167,7 +188,7 @@ pub fn judge(
         return Ok(Judged::nothing(Outcome::NotJudged));
     }
     match hook {
-        Hook::Release => release::judge(knowledge, review, now),
+        Hook::Release => release::judge(knowledge, review, now.instant),
         Hook::Workload => workload::judge(knowledge, review, Mode::Enforce, now),
         Hook::Observe => {
             let namespace = review.namespace.as_deref().unwrap_or_default();
@@ -179,7 +200,7 @@ pub fn judge(
             };
             workload::judge(knowledge, review, mode, now)
         }
-        Hook::Object => object::judge(knowledge, review),
+        Hook::Object => object::judge(knowledge, review, now.time),
     }
 }
 

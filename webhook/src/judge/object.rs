@@ -1,11 +1,13 @@
 //! Objects of sluice.dev: what their schema cannot say. Refused with the path and what would pass; a selector that selects nothing is a warning.
 
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use sluice_api::{
-    ComponentSelector, Gate, Policy, Probe, RolloutPlan, WorkloadKind, gate::ProbeRef, reading,
+    ComponentSelector, Gate, Policy, PolicyException, Probe, RolloutPlan, WorkloadKind,
+    gate::ProbeRef, reading,
 };
 use sluice_planner::{batches, gate};
-use sluice_policies::PolicySet;
+use sluice_policies::{Exceptions, PolicySet};
 
 use super::{JudgeError, Judged, Knowledge, Outcome, workload};
 use crate::{
@@ -24,7 +26,11 @@ struct Findings {
     warnings: Vec<String>,
 }
 
-pub(super) fn judge(knowledge: &Knowledge, review: &Review<'_>) -> Result<Judged, JudgeError> {
+pub(super) fn judge(
+    knowledge: &Knowledge,
+    review: &Review<'_>,
+    now: Timestamp,
+) -> Result<Judged, JudgeError> {
     let raw = review
         .object
         .map_or("null", serde_json::value::RawValue::get);
@@ -70,6 +76,13 @@ pub(super) fn judge(knowledge: &Knowledge, review: &Review<'_>) -> Result<Judged
         "Policy" => typed(raw, |policy: &Policy| Findings {
             problems: texts(PolicySet::check(&policy.spec)),
             warnings: no_namespace(indexes, namespace, policy),
+        }),
+        "PolicyException" => typed(raw, |exception: &PolicyException| {
+            let (spec, bounds) = (&exception.spec, indexes.exception_bounds());
+            Findings {
+                problems: texts(Exceptions::check(spec, bounds, now)),
+                warnings: Exceptions::odd(spec, bounds, now).into_iter().collect(),
+            }
         }),
         _ => return Ok(Judged::nothing(Outcome::NotJudged)),
     };

@@ -141,6 +141,7 @@ mod tests {
             found: found.into(),
             passes: "1s to 1h".into(),
             way_out: None,
+            excepted: None,
         }
     }
 

@@ -1,20 +1,20 @@
 //! The validating webhook for workloads: what policies find in the manifest and what the planner finds in the release, in one answer.
 
-use std::{borrow::Cow, time::Instant};
+use std::borrow::Cow;
 
 use serde_json::{Value, value::RawValue};
 use sluice_api::{Mode, WorkloadKind};
 use sluice_planner::admission::{self, Request};
 use sluice_policies::{Facts, Operation, Subject, cap};
 
-use super::{JudgeError, Judged, Knowledge, Outcome, facts, manifest, telling};
+use super::{JudgeError, Judged, Knowledge, Now, Outcome, facts, manifest, telling};
 use crate::envelope::Review;
 
 pub(super) fn judge(
     knowledge: &Knowledge,
     review: &Review<'_>,
     mode: Mode,
-    now: Instant,
+    now: Now,
 ) -> Result<Judged, JudgeError> {
     if mode == Mode::Off {
         return Ok(Judged::nothing(Outcome::NotJudged));
@@ -36,17 +36,17 @@ pub(super) fn judge(
             new: &new,
             dry_run: review.is_dry_run(),
         };
-        let facts = facts::gather(indexes, &request, mode, now);
+        let facts = facts::gather(indexes, &request, mode, now.instant);
         let answer = admission::validate(&request, &facts);
         findings = answer.findings;
         starts_release = answer.starts_release && !review.is_dry_run();
     }
 
-    let policies = indexes.policy_set();
+    let rulebook = indexes.rulebook();
     let labels = indexes.namespace_labels(namespace);
     let quotas = indexes.quotas.bucket(namespace);
     let limit_ranges = indexes.limit_ranges.bucket(namespace);
-    let judgement = policies.judge(
+    let judgement = rulebook.policies.judge_excepting(
         &Subject {
             operation: if old.is_some() {
                 Operation::Update
@@ -69,6 +69,8 @@ pub(super) fn judge(
             ),
             ..Facts::default()
         },
+        &rulebook.exceptions,
+        now.time,
     );
     let not_judged = judgement.not_judged.is_some() && findings.is_empty();
     findings.extend(judgement.findings);
@@ -79,7 +81,7 @@ pub(super) fn judge(
     let (reply, outcome) = telling::tell(
         &title(&review.kind.kind, &name, namespace),
         &findings,
-        policies.digest(),
+        rulebook.policies.digest(),
     );
     Ok(Judged {
         reply,

@@ -11,7 +11,10 @@ use kube::{
     runtime::watcher::Event,
 };
 use serde_json::{Value, json};
-use sluice_api::{ComponentSelector, Gate, Policy, PolicySpec, RolloutPlan, release::ReleasePhase};
+use sluice_api::{
+    ComponentSelector, Gate, Policy, PolicyException, PolicyExceptionSpec, PolicySpec, RolloutPlan,
+    release::ReleasePhase,
+};
 use sluice_planner::{admission::ReleaseFact, selection::Selects};
 
 use super::bucket::{Change, Key};
@@ -273,16 +276,30 @@ impl Reduce for ReleaseEntry {
     }
 }
 
-/// A policy, readable or not.
+/// What an object says, readable or not.
 #[derive(Clone, Debug, PartialEq)]
-pub struct PolicyEntry(pub Result<Arc<PolicySpec>, String>);
+pub struct Stored<S>(pub Result<Arc<S>, String>);
 
-impl Reduce for PolicyEntry {
+impl Reduce for Stored<PolicySpec> {
     type Wire = DeserializeGuard<Policy>;
 
     fn reduce(wire: Self::Wire) -> (Key, Self) {
         match wire.0 {
             Ok(policy) => (key_of(&policy.metadata), Self(Ok(Arc::new(policy.spec)))),
+            Err(broken) => (key_of(&broken.metadata), Self(Err(broken.error))),
+        }
+    }
+}
+
+impl Reduce for Stored<PolicyExceptionSpec> {
+    type Wire = DeserializeGuard<PolicyException>;
+
+    fn reduce(wire: Self::Wire) -> (Key, Self) {
+        match wire.0 {
+            Ok(exception) => (
+                key_of(&exception.metadata),
+                Self(Ok(Arc::new(exception.spec))),
+            ),
             Err(broken) => (key_of(&broken.metadata), Self(Err(broken.error))),
         }
     }

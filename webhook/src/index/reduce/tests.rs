@@ -94,6 +94,10 @@ fn every_kind_is_applied_deleted_and_reset() {
         })
     };
     let policy = json!({"rules": [{"use": "cronjob-without-deadline"}]});
+    let exception = json!({
+        "subject": {"kind": "CronJob", "name": "a"}, "rule": "SLU1001", "reason": "r", "owner": "team-reports",
+        "expires": "2026-06-20T00:00:00Z",
+    });
     let quota = json!({"hard": {"pods": "4"}});
 
     keeps::<Labels>(
@@ -132,16 +136,28 @@ fn every_kind_is_applied_deleted_and_reset() {
         &object("Release", "b", release("u2")),
         "0123456789",
     );
-    keeps::<PolicyEntry>(
+    keeps::<Stored<PolicySpec>>(
         "Policy",
         &object("Policy", "a", policy.clone()),
         &object("Policy", "b", policy.clone()),
         "cronjob-without-deadline",
     );
-    keeps::<PolicyEntry>(
+    keeps::<Stored<PolicySpec>>(
         "unreadable Policy",
         &object("Policy", "a", json!({"rules": 7})),
         &object("Policy", "b", policy),
+        "Err",
+    );
+    keeps::<Stored<PolicyExceptionSpec>>(
+        "PolicyException",
+        &object("PolicyException", "a", exception.clone()),
+        &object("PolicyException", "b", exception.clone()),
+        "team-reports",
+    );
+    keeps::<Stored<PolicyExceptionSpec>>(
+        "unreadable PolicyException",
+        &object("PolicyException", "a", json!({"expires": "soon"})),
+        &object("PolicyException", "b", exception),
         "Err",
     );
     keeps::<Value>(

@@ -1,0 +1,175 @@
+//! Policies and exceptions from a folder: a mounted ConfigMap, or what git-sync keeps up to date. They judge beside those of the cluster.
+//!
+//! Decides: what the files of a folder mean together ([`Content::next`]). Leaves to others: reading them ([`read`]), when ([`follow`]), and compiling
+//! what they say ([`crate::index::rulebook`]).
+//!
+//! Invariants: the folder counts as a whole. While a file in it is broken, that file is quarantined and the last whole state stays in force, so that
+//! no half of a change ever judges. Only a process that has just started and knows no earlier state takes the files that are good: it must not stay
+//! away because of one of them.
+
+pub mod follow;
+pub mod parse;
+pub mod read;
+pub mod tell;
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+
+use serde::Serialize;
+use sluice_api::{PolicyExceptionSpec, PolicySpec};
+
+use parse::Document;
+use read::Snapshot;
+
+/// How many problems of one file are kept; the rest is counted.
+const KEPT: usize = 10;
+
+/// One object of a file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Written<S> {
+    /// Its namespace; Sluice's own where the file names none.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// What it says.
+    pub spec: Arc<S>,
+}
+
+/// A file that is in force, and what is in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InForce {
+    /// Its path below the folder.
+    pub file: String,
+    /// Its policies as `namespace/name`.
+    pub policies: Vec<String>,
+    /// Its exceptions as `namespace/name`.
+    pub exceptions: Vec<String>,
+    /// Objects of other kinds, which are none of the webhook's business here.
+    pub passed_over: usize,
+}
+
+/// A file that cannot be used as it is now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Quarantined {
+    /// Its path below the folder.
+    pub file: String,
+    /// What is wrong with it.
+    pub problems: Vec<String>,
+}
+
+/// What the folder means, and what of it cannot be used.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Content {
+    /// The folder as configured.
+    pub path: PathBuf,
+    /// Which state of the folder is in force: the name of the folder that it really is, as ConfigMaps and git-sync name them.
+    pub revision: String,
+    /// The policies in force.
+    pub policies: Vec<Written<PolicySpec>>,
+    /// The exceptions in force.
+    pub exceptions: Vec<Written<PolicyExceptionSpec>>,
+    /// The files they come from.
+    pub files: Vec<InForce>,
+    /// The files of the newest state that cannot be used; while there is one, an earlier state is in force.
+    pub quarantined: Vec<Quarantined>,
+}
+
+impl Content {
+    /// What judges once the folder looks like this. `before` is what judged until then, if anything did.
+    #[must_use]
+    pub fn next(before: Option<&Self>, snapshot: &Snapshot, system_namespace: &str) -> Self {
+        let mut content = Self {
+            path: snapshot.path.clone(),
+            revision: snapshot.revision.clone(),
+            ..Self::default()
+        };
+        // where each name was seen first
+        let mut seen: BTreeMap<(&'static str, String), String> = BTreeMap::new();
+        for (file, read) in &snapshot.files {
+            let parsed = match read {
+                Ok(text) => parse::documents(text, system_namespace),
+                Err(why) => Err(vec![why.clone()]),
+            };
+            let problems = match parsed {
+                Ok(documents) => match twice(&documents, file, &mut seen) {
+                    problems if problems.is_empty() => {
+                        content.take(file, documents);
+                        continue;
+                    }
+                    problems => problems,
+                },
+                Err(problems) => problems,
+            };
+            content.quarantined.push(Quarantined {
+                file: file.clone(),
+                problems: bounded(problems),
+            });
+        }
+        match before {
+            Some(before) if !content.quarantined.is_empty() => Self {
+                quarantined: content.quarantined,
+                ..before.clone()
+            },
+            _ => content,
+        }
+    }
+
+    fn take(&mut self, file: &str, documents: Vec<Document>) {
+        let mut in_force = InForce {
+            file: file.to_owned(),
+            ..InForce::default()
+        };
+        for document in documents {
+            let title = document.title();
+            match document {
+                Document::Policy(policy) => {
+                    in_force.policies.push(title);
+                    self.policies.push(policy);
+                }
+                Document::Exception(exception) => {
+                    in_force.exceptions.push(title);
+                    self.exceptions.push(exception);
+                }
+                Document::Other => in_force.passed_over += 1,
+            }
+        }
+        self.files.push(in_force);
+    }
+}
+
+/// Names that another document of the folder has already.
+fn twice(
+    documents: &[Document],
+    file: &str,
+    seen: &mut BTreeMap<(&'static str, String), String>,
+) -> Vec<String> {
+    let mut problems = Vec::new();
+    for document in documents {
+        let kind = match document {
+            Document::Policy(_) => "policy",
+            Document::Exception(_) => "exception",
+            Document::Other => continue,
+        };
+        let title = document.title();
+        if let Some(first) = seen.insert((kind, title.clone()), file.to_owned()) {
+            problems.push(format!(
+                "{kind} {title}: metadata.name: there already in {first}; passes: each name once in the folder"
+            ));
+        }
+    }
+    problems
+}
+
+fn bounded(mut problems: Vec<String>) -> Vec<String> {
+    let more = problems.len().saturating_sub(KEPT);
+    if more > 0 {
+        problems.truncate(KEPT);
+        problems.push(format!(
+            "… and {more} more: `sluice check` prints all of them."
+        ));
+    }
+    problems
+}
+
+#[cfg(test)]
+mod tests;

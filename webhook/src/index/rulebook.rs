@@ -1,0 +1,115 @@
+//! What judges manifests at this moment: the policies and the exceptions from them, compiled together and swapped as a whole, so that no review sees
+//! one of them newer than the other.
+
+use std::sync::Arc;
+
+use sluice_api::{PolicyExceptionSpec, PolicySpec};
+use sluice_policies::{
+    ExceptionBounds, ExceptionProblem, ExceptionSource, Exceptions, PolicyProblem, PolicySet,
+    PolicySource,
+};
+
+use super::{bucket::Index, reduce::Stored};
+use crate::folder;
+
+/// Policies and exceptions in force together. Never changes.
+#[derive(Debug, Default)]
+pub struct Rulebook {
+    /// The policies.
+    pub policies: PolicySet,
+    /// The exceptions from them.
+    pub exceptions: Exceptions,
+    /// What is wrong with policies that are left out.
+    pub broken_policies: Vec<String>,
+    /// What is wrong with exceptions that count for nothing.
+    pub broken_exceptions: Vec<String>,
+    /// What the policy folder holds, when there is one and it was read.
+    pub files: Option<Arc<folder::Content>>,
+}
+
+/// Compiles what the cluster and the folder hold. Objects in Sluice's own namespace speak about every namespace.
+pub(super) fn compile(
+    policies: &Index<Stored<PolicySpec>>,
+    exceptions: &Index<Stored<PolicyExceptionSpec>>,
+    files: Option<Arc<folder::Content>>,
+    system_namespace: &str,
+    bounds: ExceptionBounds,
+) -> Rulebook {
+    let (mut policies, mut broken_policies) = readable(policies, |title, why| {
+        let problem = PolicyProblem {
+            policy: title,
+            path: "spec".to_owned(),
+            found: why,
+            passes: "a policy of the definition that is installed".to_owned(),
+        };
+        problem.to_string()
+    });
+    let (mut exceptions, mut broken_exceptions) = readable(exceptions, |title, why| {
+        let problem = ExceptionProblem {
+            exception: title,
+            path: "spec".to_owned(),
+            found: why,
+            passes: "an exception of the definition that is installed".to_owned(),
+        };
+        problem.to_string()
+    });
+    if let Some(content) = &files {
+        policies.extend(content.policies.iter().map(named));
+        exceptions.extend(content.exceptions.iter().map(named));
+    }
+    let (policies, left_out) =
+        PolicySet::compile(policies.iter().map(|(namespace, name, spec)| PolicySource {
+            namespace,
+            name,
+            spec,
+            cluster_wide: namespace == system_namespace,
+        }));
+    broken_policies.extend(left_out.iter().map(ToString::to_string));
+    let (exceptions, left_out) = Exceptions::compile(
+        exceptions
+            .iter()
+            .map(|(namespace, name, spec)| ExceptionSource {
+                namespace,
+                name,
+                spec,
+                cluster_wide: namespace == system_namespace,
+            }),
+        bounds,
+    );
+    broken_exceptions.extend(left_out.iter().map(ToString::to_string));
+    Rulebook {
+        policies,
+        exceptions,
+        broken_policies,
+        broken_exceptions,
+        files,
+    }
+}
+
+type Named<S> = (String, String, Arc<S>);
+
+fn named<S>(written: &folder::Written<S>) -> Named<S> {
+    let folder::Written {
+        namespace,
+        name,
+        spec,
+    } = written;
+    (namespace.clone(), name.clone(), Arc::clone(spec))
+}
+
+/// The readable objects of an index, and what is said of the others.
+fn readable<S: Clone>(
+    index: &Index<Stored<S>>,
+    say: impl Fn(String, String) -> String,
+) -> (Vec<Named<S>>, Vec<String>) {
+    let (mut found, mut broken) = (Vec::new(), Vec::new());
+    for (namespace, bucket) in index.buckets() {
+        for (name, Stored(spec)) in bucket.iter() {
+            match spec {
+                Ok(spec) => found.push((namespace.clone(), name.to_owned(), Arc::clone(spec))),
+                Err(why) => broken.push(say(format!("{namespace}/{name}"), why.clone())),
+            }
+        }
+    }
+    (found, broken)
+}
