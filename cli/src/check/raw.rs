@@ -80,6 +80,7 @@ fn finding(raw: SchemaFinding) -> Finding {
         found: raw.found,
         passes: raw.passes,
         way_out: None,
+        excepted: None,
     }
 }
 
