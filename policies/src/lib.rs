@@ -45,6 +45,6 @@ pub use exceptions::{
 pub use facts::{FactKind, Facts, Named};
 pub use library::{DEFAULT_SET, library, sets_with};
 pub use rule::{Category, Parameter, Rule, RuleInfo};
-pub use rules::{rule_by_code, rule_by_name, rules};
+pub use rules::{HIDES_VALUES, rule_by_code, rule_by_name, rules};
 pub use set::{PolicyProblem, PolicySet, PolicySource};
 pub use subject::{Judgement, NotJudged, Operation, Subject};

@@ -16,6 +16,8 @@ const BEFORE: usize = 60;
 #[derive(Debug)]
 pub struct Excerpts<'a> {
     texts: BTreeMap<&'a str, Text<'a>>,
+    /// Where fields begin whose values are not shown, by file and line.
+    hidden: BTreeMap<(String, u64), Vec<u64>>,
 }
 
 #[derive(Debug)]
@@ -38,7 +40,18 @@ impl<'a> Excerpts<'a> {
                 (source.name.as_str(), text)
             })
             .collect();
-        Self { texts }
+        Self {
+            texts,
+            hidden: BTreeMap::new(),
+        }
+    }
+
+    /// The value of the field at this place is not shown, whatever the line is shown for.
+    pub fn hide(&mut self, file: &str, place: Position) {
+        self.hidden
+            .entry((file.to_owned(), place.line))
+            .or_default()
+            .push(place.column);
     }
 
     /// The line at a place with carets under what begins there, and `label` behind the carets. Empty when the file or the line is not known.
@@ -54,7 +67,10 @@ impl<'a> Excerpts<'a> {
         let Some(line) = self.line(file, place.line) else {
             return String::new();
         };
-        let shown = Shown::of(line, place.column);
+        let shown = match self.hidden.get(&(file.to_owned(), place.line)) {
+            Some(columns) => Shown::of(&without_values(line, columns), place.column),
+            None => Shown::of(line, place.column),
+        };
         let number = format!("{:>5} | ", place.line);
         let blank = format!("{:>5} | ", "");
         let mut carets = "^".repeat(shown.length);
@@ -136,6 +152,35 @@ impl Shown {
     }
 }
 
+/// The line with dots for the values of the fields at these columns.
+fn without_values(line: &str, columns: &[u64]) -> String {
+    let line = line.strip_prefix('\u{feff}').unwrap_or(line);
+    let mut characters: Vec<char> = line.chars().collect();
+    for column in columns {
+        let at = usize::try_from(*column)
+            .unwrap_or(usize::MAX)
+            .saturating_sub(1)
+            .min(characters.len());
+        // to the end of the line where the value does not end on it
+        let end = match at + spot(&characters, at) {
+            end if end > at => end,
+            _ => characters.len(),
+        };
+        let field = &characters[at..end];
+        let value = field
+            .iter()
+            .position(|c| *c == ':')
+            .map_or(0, |colon| colon + 1);
+        for c in characters[at + value..end]
+            .iter_mut()
+            .filter(|c| **c != ' ')
+        {
+            *c = '•';
+        }
+    }
+    characters.into_iter().collect()
+}
+
 /// How many characters from `at` on are one field or one item: to its end on this line, without what follows it in a flow map or a comment.
 fn spot(line: &[char], at: usize) -> usize {
     let open = |c: &&char| matches!(c, '{' | '[');
@@ -209,6 +254,50 @@ mod tests {
             ("\u{feff}a: 1", 1, "a: 1\n^^^^"),
         ] {
             assert_eq!(shown(line, column), expected, "{line:?} {column}");
+        }
+    }
+
+    #[test]
+    fn a_hidden_value_is_shown_for_no_finding_of_its_line() {
+        let hidden = Position {
+            line: 1,
+            column: 19,
+        };
+        for (line, place, expected) in [
+            (
+                "env: [{name: KEY, value: hunter2}, {name: B}]",
+                1,
+                "    1 | env: [{name: KEY, value: •••••••}, {name: B}]",
+            ),
+            (
+                "env: [{name: KEY, \"value\":\"hunter: 2\"}]",
+                19,
+                "    1 | env: [{name: KEY, \"value\":•••••••• ••}]",
+            ),
+            (
+                "                  value: hunter2",
+                19,
+                "    1 |                   value: •••••••",
+            ),
+            (
+                "                  value: |",
+                19,
+                "    1 |                   value: •",
+            ),
+        ] {
+            let sources = [Source {
+                name: "x".into(),
+                text: line.into(),
+            }];
+            let mut excerpts = Excerpts::new(&sources);
+            excerpts.hide("x", hidden);
+            let place = Position {
+                line: 1,
+                column: place,
+            };
+            let pipe = Style { terminal: false };
+            let text = excerpts.show("x", place, "", pipe, Tone::Bad);
+            assert_eq!(text.lines().next(), Some(expected));
         }
     }
 

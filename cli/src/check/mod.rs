@@ -184,7 +184,10 @@ pub async fn run(check: Check, connection: &cluster::Connection) -> anyhow::Resu
     if let Some(path) = &check.write_baseline {
         return write_baseline(&verdict, baseline.is_some(), path);
     }
-    let excerpts = Excerpts::new(&sources);
+    let mut excerpts = Excerpts::new(&sources);
+    for (file, place) in verdict.places_of(sluice_policies::HIDES_VALUES) {
+        excerpts.hide(file, place);
+    }
     for (form, path) in &check.report {
         let plain = Style { terminal: false };
         let text = report::render(&verdict, *form, fail_on, &excerpts, plain)?;

@@ -207,6 +207,23 @@ impl Verdict {
         self.summary = summary;
     }
 
+    /// Where a rule found something, in which file.
+    pub fn places_of(&self, rule: &str) -> impl Iterator<Item = (&str, Position)> {
+        self.objects.iter().flat_map(move |object| {
+            object
+                .findings
+                .iter()
+                .filter(move |placed| placed.finding.rule == rule)
+                .map(move |placed| {
+                    let place = Position {
+                        line: placed.line,
+                        column: placed.column,
+                    };
+                    (object.file.as_str(), place)
+                })
+        })
+    }
+
     /// The exit code: 2 when something could not be read, else 1 when something would be refused (or fails by `--fail-on`), else 0.
     #[must_use]
     pub fn outcome(&self, fail_on: FailOn) -> Outcome {

@@ -97,6 +97,12 @@ pub struct Report {
 }
 
 impl Report {
+    /// Whether nothing was found so far.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.findings.is_empty()
+    }
+
     /// Adds a finding.
     pub fn add(&mut self, finding: RawFinding) {
         self.findings.push(finding);

@@ -16,6 +16,9 @@ use crate::rule::Rule;
 /// Always in force, whatever the policies use.
 pub(crate) const MALFORMED: &dyn Rule = object::malformed_workload::RULE;
 
+/// The rule whose findings point at values that must not be shown, in no excerpt of a file either.
+pub const HIDES_VALUES: &str = security::secret_in_environment::NAME;
+
 /// By code.
 static RULES: &[&dyn Rule] = &[
     jobs::cronjob_without_deadline::RULE,
@@ -51,6 +54,10 @@ static RULES: &[&dyn Rule] = &[
     rollout::replicas_not_spread::RULE,
     rollout::set_without_readiness_probe::RULE,
     rollout::immutable_field_changed::RULE,
+    rollout::disruption_budget_blocks_drains::RULE,
+    rollout::autoscaler_fights_replicas::RULE,
+    rollout::scaled_to_zero_with_service::RULE,
+    rollout::disruption_budget_missing::RULE,
     images::image_tag_moves::RULE,
     images::image_without_digest::RULE,
     images::image_from_other_registry::RULE,

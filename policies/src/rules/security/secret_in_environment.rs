@@ -48,9 +48,11 @@ static NAMES: TextsParameter = TextsParameter {
     meaning: "the words at the end of a variable's name that say its value is a secret",
 };
 
+pub(in crate::rules) const NAME: &str = "secret-in-environment";
+
 static INFO: RuleInfo = RuleInfo {
     code: "SLU6011",
-    name: "secret-in-environment",
+    name: NAME,
     title: "a secret stands in the manifest for everybody to read",
     category: Category::Security,
     severity: Action::Deny,
