@@ -461,10 +461,10 @@ fn facts_make_certain_what_is_unknown_without_them() {
         (
             "check d.yaml --fail-on unknown",
             1,
-            "1 cannot be told",
+            "2 cannot be told",
             "deny",
         ),
-        ("check d.yaml --fail-on warn", 0, "1 cannot be told", "deny"),
+        ("check d.yaml --fail-on warn", 0, "2 cannot be told", "deny"),
         (
             "check d.yaml --facts roomy.yaml",
             0,
