@@ -13,3 +13,4 @@ mod folder;
 mod forms;
 mod policies;
 mod schema;
+mod shipped_sets;
