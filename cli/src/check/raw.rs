@@ -46,6 +46,8 @@ pub fn findings(object: &Object, old: Option<&Value>, schemas: &Schemas, own: bo
         .chain(twice)
         .map(finding)
         .collect();
+    // as the file is read, from top to bottom
+    findings.sort_by_cached_key(|finding| object.locate(&finding.path));
     if !findings.is_empty() {
         let had: Vec<Finding> = old
             .and_then(|old| schemas.check(old))
