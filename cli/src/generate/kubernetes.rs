@@ -13,7 +13,7 @@ use std::{
 
 use serde_json::Value;
 use sluice_policies::schema::table::pack::{
-    Fields, PackError, Release, Written, WrittenField, WrittenKind, pack,
+    Fields, PackError, Release, Written, WrittenKind, pack,
 };
 
 /// The table in the checkout.
@@ -365,21 +365,10 @@ fn fields(source: &Source, sources: &BTreeMap<String, Source>) -> Result<Option<
     let (None, Some(properties)) = (known(&source.name), properties) else {
         return Ok(None);
     };
-    let required = |name: &str| {
-        source.schema["required"]
-            .as_array()
-            .is_some_and(|names| names.iter().any(|one| one == name))
-    };
     let mut fields = Fields::new();
     for (name, schema) in properties {
         let typ = written(schema, sources).map_err(|problem| format!("{name}: {problem}"))?;
-        fields.insert(
-            name.clone(),
-            WrittenField {
-                typ,
-                required: required(name),
-            },
-        );
+        fields.insert(name.clone(), typ);
     }
     Ok(Some(fields))
 }

@@ -154,22 +154,16 @@ impl<'a> CustomObject<'a> {
         })
     }
 
-    pub(super) fn fields(self) -> Vec<(&'a str, Type<'a>, bool)> {
-        let required = &self.of.schema["required"];
-        let is_required = |name: &str| {
-            required
-                .as_array()
-                .is_some_and(|names| names.iter().any(|one| one == name))
-        };
+    pub(super) fn fields(self) -> Vec<(&'a str, Type<'a>)> {
         let common = ["apiVersion", "kind", "metadata"]
             .into_iter()
-            .filter_map(|name| self.common(name).map(|typ| (name, typ, true)));
+            .filter_map(|name| self.common(name).map(|typ| (name, typ)));
         let named = self.of.schema["properties"]
             .as_object()
             .into_iter()
             .flatten()
             .filter(|(name, _)| self.common(name).is_none())
-            .map(|(name, schema)| (name.as_str(), self.of.inner(schema), is_required(name)));
+            .map(|(name, schema)| (name.as_str(), self.of.inner(schema)));
         common.chain(named).collect()
     }
 

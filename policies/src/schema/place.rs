@@ -125,7 +125,7 @@ fn below(
         if depth == most {
             continue;
         }
-        for (field, typ, _) in object.fields() {
+        for (field, typ) in object.fields() {
             if is_passed_over(&at, field) {
                 continue;
             }

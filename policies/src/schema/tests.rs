@@ -4,7 +4,7 @@ use super::{
     KubernetesVersion, RAW_RULES, Schemas, Shape,
     table::{
         Table,
-        pack::{Fields, PackError, Release, Written, WrittenField, WrittenKind, pack},
+        pack::{Fields, PackError, Release, Written, WrittenKind, pack},
     },
 };
 use crate::documents::yaml;
@@ -486,7 +486,7 @@ fn a_field_of_another_version_is_said_so() {
                 let name = spec
                     .fields()
                     .into_iter()
-                    .map(|(name, _, _)| name)
+                    .map(|(name, _)| name)
                     .find(|name| {
                         old.field_exists(&api_version, kind, &format!("spec.{name}")) == Some(false)
                     })?;
@@ -804,7 +804,7 @@ fn every_definition_of_the_table_can_be_walked() {
                     name.starts_with(|one: char| one.is_ascii_uppercase()),
                     "{name}"
                 );
-                for (field, typ, _) in object.fields() {
+                for (field, typ) in object.fields() {
                     assert!(!field.is_empty(), "{name}");
                     assert!(
                         object.field(field).is_some(),
@@ -836,10 +836,6 @@ fn every_definition_of_the_table_can_be_walked() {
 }
 
 fn small() -> Release {
-    let field = |typ| WrittenField {
-        typ,
-        required: false,
-    };
     let of = |name: &str| format!("io.example.{name}");
     Release {
         minor: 1,
@@ -847,8 +843,8 @@ fn small() -> Release {
             (
                 of("Root"),
                 Fields::from([
-                    ("spec".to_owned(), field(Written::Ref(of("Spec")))),
-                    ("a".to_owned(), field(Written::Text)),
+                    ("spec".to_owned(), Written::Ref(of("Spec"))),
+                    ("a".to_owned(), Written::Text),
                 ]),
             ),
             (
@@ -856,14 +852,14 @@ fn small() -> Release {
                 Fields::from([
                     (
                         "items".to_owned(),
-                        field(Written::List(Box::new(Written::Ref(of("Spec"))))),
+                        Written::List(Box::new(Written::Ref(of("Spec")))),
                     ),
-                    ("n".to_owned(), field(Written::Int32)),
+                    ("n".to_owned(), Written::Int32),
                 ]),
             ),
             (
                 of("Unreached"),
-                Fields::from([("secret".to_owned(), field(Written::Text))]),
+                Fields::from([("secret".to_owned(), Written::Text)]),
             ),
         ]
         .into(),
@@ -898,7 +894,7 @@ fn a_table_is_read_as_it_was_packed_and_shares_what_versions_have_in_common() {
         let spec = root.field("spec").unwrap().object().unwrap();
         let items = spec.field("items").unwrap().inner().object().unwrap();
         assert_eq!(items.name(), "Spec");
-        items.fields().map(|(name, _, _)| name).collect::<Vec<_>>()
+        items.fields().map(|(name, _)| name).collect::<Vec<_>>()
     };
     assert_eq!(fields(0), ["items", "n"]);
     assert_eq!(fields(1), ["items"]);

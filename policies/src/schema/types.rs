@@ -111,13 +111,13 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// Every field with its type, and whether the schema requires it.
+    /// Every field with its type.
     #[must_use]
-    pub fn fields(self) -> Vec<(&'a str, Type<'a>, bool)> {
+    pub fn fields(self) -> Vec<(&'a str, Type<'a>)> {
         match self {
             Self::Built(built) => built
                 .fields()
-                .map(|(name, typ, required)| (name, Type::Built(typ), required))
+                .map(|(name, typ)| (name, Type::Built(typ)))
                 .collect(),
             Self::Custom(custom) => custom.fields(),
         }

@@ -160,12 +160,12 @@ impl<'a> Walk<'a> {
         // a name that differs in its letters only, then the indentation, then a slip of the finger, then what is known farther off
         let same = all
             .iter()
-            .find(|(field, _, _)| field.eq_ignore_ascii_case(name))
-            .map(|(field, _, _)| *field);
+            .find(|(field, _)| field.eq_ignore_ascii_case(name))
+            .map(|(field, _)| *field);
         let here = || {
             all.iter()
-                .filter(|(_, typ, _)| place::fits(*typ, value))
-                .map(|(field, _, _)| *field)
+                .filter(|(_, typ)| place::fits(*typ, value))
+                .map(|(field, _)| *field)
         };
         let places = if same.is_none() {
             place::search(&self.frames, name, value, self.root)
@@ -173,7 +173,7 @@ impl<'a> Walk<'a> {
             place::Places::default()
         };
         let bound = if name.len() < 6 { 1 } else { 2 };
-        let every = || all.iter().map(|(field, _, _)| *field);
+        let every = || all.iter().map(|(field, _)| *field);
         // a value of the wrong type under a name with a slip: the name comes first
         let slip = near(name, here(), bound).or_else(|| {
             (places.paths.len() != 1)
@@ -209,7 +209,7 @@ impl<'a> Walk<'a> {
         if let Some(versions) = self.known_elsewhen(path) {
             return self.say_unknown(object, path, versions);
         }
-        let names: Vec<&str> = all.iter().map(|(field, _, _)| *field).collect();
+        let names: Vec<&str> = all.iter().map(|(field, _)| *field).collect();
         let passes = match names.len() {
             0 => "no field at all".to_owned(),
             count if count <= LISTED => names.join(", "),

@@ -10,7 +10,7 @@
 //!   types: code, argument                  u16 u16 each
 //!   per version and definition: body       u32 each; NONE where the version has no such definition
 //!   kinds: group version kind (strings), definition, bits of versions, scope   u16 each, sorted
-//!   bodies, counted in u16: name (string), number of fields, then field (string), type with the REQUIRED bit
+//!   bodies, counted in u16: name (string), number of fields, then field (string), type
 //!   bytes of the strings
 //! ```
 
@@ -22,8 +22,6 @@ use std::cmp::Ordering;
 const MAGIC: &[u8; 4] = b"SKT1";
 /// No body: the version has no such definition.
 const NONE: u32 = u32::MAX;
-/// The bit of a field's type that says it is required.
-const REQUIRED: u16 = 1 << 15;
 /// Bytes before the versions.
 const HEADER: usize = 18;
 
@@ -313,20 +311,19 @@ impl<'a> BuiltObject<'a> {
         let place = search(self.count(), |place| {
             self.table.u16(self.body + 4 + 4 * place).cmp(&id)
         })?;
-        let typ = self.table.u16(self.body + 6 + 4 * place) & !REQUIRED;
+        let typ = self.table.u16(self.body + 6 + 4 * place);
         Some(self.table.typ(&parts, self.release, typ))
     }
 
-    /// Every field with its type, and whether it is required.
-    pub(super) fn fields(self) -> impl Iterator<Item = (&'a str, BuiltType<'a>, bool)> {
+    /// Every field with its type.
+    pub(super) fn fields(self) -> impl Iterator<Item = (&'a str, BuiltType<'a>)> {
         let parts = self.table.parts();
         (0..self.count()).map(move |place| {
             let at = self.body + 4 + 4 * place;
             let typ = self.table.u16(at + 2);
             (
                 self.table.text(&parts, self.table.u16(at)),
-                self.table.typ(&parts, self.release, typ & !REQUIRED),
-                typ & REQUIRED != 0,
+                self.table.typ(&parts, self.release, typ),
             )
         })
     }

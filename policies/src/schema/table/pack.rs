@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Code, MAGIC, NONE, REQUIRED};
+use super::{Code, MAGIC, NONE};
 
 /// What a field is, before packing.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,17 +39,8 @@ pub enum Written {
     Map(Box<Self>),
 }
 
-/// One definition: its fields.
-pub type Fields = BTreeMap<String, WrittenField>;
-
-/// One field, before packing.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct WrittenField {
-    /// What it is.
-    pub typ: Written,
-    /// Whether the schema requires it.
-    pub required: bool,
-}
+/// One definition: its fields. Which of them are required is left out: the sources say more than the API server asks.
+pub type Fields = BTreeMap<String, Written>;
 
 /// A kind, before packing.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,7 +84,7 @@ struct Numbered<T>(Vec<T>);
 
 impl<T: Ord> Numbered<T> {
     fn of(all: BTreeSet<T>, what: &'static str) -> Result<Self, PackError> {
-        if all.len() >= usize::from(REQUIRED) {
+        if all.len() >= usize::from(u16::MAX) {
             return Err(PackError::TooMany(what));
         }
         Ok(Self(all.into_iter().collect()))
@@ -134,7 +125,7 @@ pub fn pack(releases: &[Release]) -> Result<Vec<u8>, PackError> {
     let mut types = BTreeSet::new();
     for (name, fields) in fields() {
         strings.insert(short(name).to_owned());
-        for (field, WrittenField { typ, .. }) in fields {
+        for (field, typ) in fields {
             strings.insert(field.clone());
             let mut typ = typ;
             loop {
@@ -174,9 +165,8 @@ pub fn pack(releases: &[Release]) -> Result<Vec<u8>, PackError> {
             };
             let count = u16::try_from(fields.len()).map_err(|_| PackError::TooMany("fields"))?;
             let mut body = vec![string(short(name)), count];
-            for (field, WrittenField { typ, required }) in fields {
-                let typ = types.id(typ).unwrap_or_default();
-                body.extend([string(field), if *required { typ | REQUIRED } else { typ }]);
+            for (field, typ) in fields {
+                body.extend([string(field), types.id(typ).unwrap_or_default()]);
             }
             let place = match places.get(&body) {
                 Some(place) => *place,
@@ -295,7 +285,7 @@ fn keep_reachable(release: &mut Release) -> Result<(), PackError> {
             .definitions
             .get(&name)
             .ok_or_else(|| PackError::Undefined(name.clone()))?;
-        for WrittenField { typ, .. } in fields.values() {
+        for typ in fields.values() {
             let mut typ = typ;
             while let Written::List(inner) | Written::Map(inner) = typ {
                 typ = inner;
