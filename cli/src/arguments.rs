@@ -7,6 +7,7 @@ use crate::{
     audit::Audit,
     check::Check,
     cluster::Connection,
+    completion::Completion,
     gate::Gates,
     installation::{install::Install, uninstall::Uninstall},
     output::Output,
@@ -56,6 +57,8 @@ pub enum Command {
     Rules(Rules),
     Explain(Explain),
     Policy(Policies),
+    /// Print a completion script for a shell
+    Completion(Completion),
     /// The version of this program and of what it knows
     Version(Output),
 }

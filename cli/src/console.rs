@@ -73,6 +73,68 @@ pub fn print(text: &str) -> io::Result<()> {
     }
 }
 
+/// A text on a terminal that is drawn anew in its place. What stood above it stays, and so does its last form.
+#[derive(Debug, Default)]
+pub struct Redrawn {
+    text: String,
+    rows: usize,
+}
+
+impl Redrawn {
+    /// Draws `text` in the place of the last one; as much of it as the terminal holds.
+    ///
+    /// # Errors
+    /// When the output cannot be written.
+    pub fn draw(&mut self, text: &str) -> io::Result<()> {
+        if text == self.text {
+            return Ok(());
+        }
+        let (columns, rows) = terminal_size::terminal_size().map_or((80, 24), |(width, height)| {
+            (usize::from(width.0), usize::from(height.0))
+        });
+        let (shown, count) = fitted(text, columns.max(1), rows.max(2));
+        let back = match self.rows {
+            0 => String::new(),
+            rows => format!("\u{1b}[{rows}A"),
+        };
+        text.clone_into(&mut self.text);
+        self.rows = count;
+        print(&format!("{back}\r\u{1b}[J{shown}"))
+    }
+}
+
+/// As many lines as fit above the last row, where the cursor stays, and how many rows they take.
+fn fitted(text: &str, columns: usize, rows: usize) -> (String, usize) {
+    let (mut shown, mut used) = (String::new(), 0);
+    let mut lines = text.lines().peekable();
+    while let Some(line) = lines.next() {
+        let takes = width(line).div_ceil(columns).max(1);
+        // the last row but one is kept for saying that there is more
+        let room = rows - 1 - usize::from(lines.peek().is_some());
+        if used + takes > room {
+            shown.push_str("…\n");
+            return (shown, used + 1);
+        }
+        shown.push_str(line);
+        shown.push('\n');
+        used += takes;
+    }
+    (shown, used)
+}
+
+/// How many characters of a line are seen: colours are not.
+fn width(line: &str) -> usize {
+    let (mut width, mut hidden) = (0, false);
+    for c in line.chars() {
+        match (hidden, c) {
+            (false, '\u{1b}') => hidden = true,
+            (true, c) => hidden = !c.is_ascii_alphabetic(),
+            (false, _) => width += 1,
+        }
+    }
+    width
+}
+
 /// Text from outside on one line, without control characters that could play tricks on a terminal.
 #[must_use]
 pub fn one_line(text: &str) -> String {
@@ -117,6 +179,32 @@ mod tests {
         assert_eq!(pipe.paint(Tone::Bad, "no"), "no");
         assert_eq!(pipe.icon("✖", Tone::Bad), "");
         assert!(terminal.paint(Tone::Bad, "no").contains("\u{1b}[31m"));
+    }
+
+    #[test]
+    fn a_text_that_is_drawn_anew_fits_the_terminal() {
+        for (text, columns, rows, shown, used) in [
+            ("a\nb\n", 10, 5, "a\nb\n", 2),
+            ("a\nb\nc\nd\n", 10, 5, "a\nb\nc\nd\n", 4),
+            ("a\nb\nc\nd\ne\n", 10, 5, "a\nb\nc\n…\n", 4),
+            // a long line takes several rows, colours none
+            ("0123456789ab\nb\n", 10, 5, "0123456789ab\nb\n", 3),
+            (
+                "\u{1b}[31m0123456789\u{1b}[0m\nb\n",
+                10,
+                5,
+                "\u{1b}[31m0123456789\u{1b}[0m\nb\n",
+                2,
+            ),
+            ("\na\n", 10, 5, "\na\n", 2),
+            ("", 10, 5, "", 0),
+        ] {
+            assert_eq!(
+                fitted(text, columns, rows),
+                (shown.to_owned(), used),
+                "{text:?}"
+            );
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod arguments;
 pub mod audit;
 pub mod check;
 pub mod cluster;
+mod completion;
 pub mod console;
 pub mod gate;
 pub mod generate;
@@ -68,6 +69,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
         Command::Rules(arguments) => rules::list(&arguments),
         Command::Explain(arguments) => rules::explain(&arguments),
         Command::Policy(policies) => policy::run(policies, &connection),
+        Command::Completion(wanted) => completion::run(&wanted),
         Command::Version(output) => version(output),
     }
 }

@@ -9,7 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use sluice_api::Certainty;
 
-use super::verdict::{Judged, Placed, Verdict};
+use super::{
+    raw,
+    verdict::{Judged, Placed, Verdict},
+};
 use crate::generate::yaml::{self, YamlError};
 
 /// The form of the file.
@@ -87,7 +90,9 @@ impl Entry {
         let finding = &placed.finding;
         let unknown = finding.certainty == Certainty::Unknown;
         let by_facts = sluice_policies::rule_by_code(&finding.code)
-            .is_some_and(|rule| !rule.facts().is_empty());
+            .is_some_and(|rule| !rule.facts().is_empty())
+            // and what a file shows may be told with the numbers of its lines
+            || raw::is_raw(finding);
         Self {
             object: object.title(),
             rule: format!("{} {}", finding.code, finding.rule),

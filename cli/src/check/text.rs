@@ -110,6 +110,10 @@ fn of_object(object: &Judged, excerpts: Option<&Excerpts<'_>>, style: Style, tex
             style.paint(tone, placed.word()),
             one_line(&placed.text)
         ));
+        if placed.finding.path == "-" {
+            // about the object as a whole: there is no spot
+            continue;
+        }
         let label = match (&placed.missing, &placed.was) {
             (_, Some(was)) => format!("the baseline has {}", one_line(was)),
             (Some(missing), None) => format!("no {} here", one_line(missing)),

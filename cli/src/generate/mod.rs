@@ -4,6 +4,7 @@
 
 pub mod install;
 pub mod kubernetes;
+mod reference;
 pub mod yaml;
 
 use std::{fs, io, path::Path};
@@ -78,6 +79,7 @@ pub fn files() -> Result<Vec<File>, GenerateError> {
         ),
         ("docs/rules.md", sluice_policies::catalogue_markdown()),
         ("docs/refusals.md", crate::refusals::page()),
+        ("docs/cli.md", reference::page()),
         (
             "docs/configuration.md",
             sluice_runtime::config::reference_markdown(),

@@ -1,8 +1,9 @@
 //! Server-side apply of any object, and its removal.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use anyhow::Context;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{
     Api, Client,
     api::{DeleteParams, DynamicObject, Patch, PatchParams, PropagationPolicy},
@@ -39,20 +40,25 @@ impl Applier {
     ///
     /// # Errors
     /// When the API server refuses or does not answer.
-    pub async fn apply(&mut self, object: &Value) -> anyhow::Result<()> {
+    pub async fn apply(&mut self, object: &Value) -> anyhow::Result<Applied> {
         let what = title(object);
         let (api, name) = self
             .api(object)
             .await
             .with_context(|| format!("{what} cannot be applied"))?
             .with_context(|| format!("{what}: the cluster does not know this kind"))?;
+        let before = explained(
+            patiently(|| api.get_metadata_opt(&name)).await,
+            &format!("{what} cannot be read"),
+        )?;
         let params = PatchParams::apply(MANAGER).force();
         let patch = Patch::Apply(object);
-        explained(
+        let after = explained(
             patiently(|| api.patch(&name, &params, &patch)).await,
             &format!("{what} cannot be applied"),
         )?;
-        Ok(())
+        let before = before.map(|before| before.metadata);
+        Ok(Applied::of(before.as_ref(), &after.metadata))
     }
 
     /// Deletes an object. Whether it was there.
@@ -178,6 +184,40 @@ impl Applier {
     }
 }
 
+/// What applying an object came to, in kubectl's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// It was not there.
+    Created,
+    /// Something of it is not as it was.
+    Configured,
+    /// It was so already.
+    Unchanged,
+}
+
+impl Applied {
+    fn of(before: Option<&ObjectMeta>, after: &ObjectMeta) -> Self {
+        match before {
+            None => Self::Created,
+            // an apply that changes nothing is not stored, and keeps the version
+            Some(before) if before.resource_version == after.resource_version => Self::Unchanged,
+            // somebody deleted it in between: what is there now is a new one
+            Some(before) if before.uid != after.uid => Self::Created,
+            Some(_) => Self::Configured,
+        }
+    }
+}
+
+impl fmt::Display for Applied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Created => "created",
+            Self::Configured => "configured",
+            Self::Unchanged => "unchanged",
+        })
+    }
+}
+
 /// `kind/name` as kubectl prints it.
 #[must_use]
 pub fn title(object: &Value) -> String {
@@ -225,4 +265,27 @@ pub fn is_available(object: &DynamicObject) -> bool {
     number("/status/observedGeneration") >= object.metadata.generation.unwrap_or_default()
         && number("/status/updatedReplicas") >= wanted
         && number("/status/availableReplicas") >= wanted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_what_applying_came_to_as_kubectl_does() {
+        let meta = |uid: &str, version: &str| ObjectMeta {
+            uid: Some(uid.to_owned()),
+            resource_version: Some(version.to_owned()),
+            ..ObjectMeta::default()
+        };
+        let after = meta("a", "2");
+        for (before, word) in [
+            (None, "created"),
+            (Some(meta("a", "2")), "unchanged"),
+            (Some(meta("a", "1")), "configured"),
+            (Some(meta("b", "1")), "created"),
+        ] {
+            assert_eq!(Applied::of(before.as_ref(), &after).to_string(), word);
+        }
+    }
 }

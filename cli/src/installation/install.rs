@@ -89,8 +89,8 @@ pub async fn run(install: Install, connection: &Connection) -> anyhow::Result<Ou
         if let (Part::Configuration, Some(text)) = (part, &config) {
             object["data"] = json!({ "config.yaml": text });
         }
-        applier.apply(&object).await?;
-        console::print(&format!("{} applied\n", title(&object)))?;
+        let applied = applier.apply(&object).await?;
+        console::print(&format!("{} {applied}\n", title(&object)))?;
         if object["kind"] == "Deployment" {
             programs.push(object);
         }

@@ -1,6 +1,9 @@
 //! From documents to Kubernetes objects: lists are taken apart, what is no object is a problem with its place.
 
-use std::thread;
+use std::{
+    num::NonZero,
+    thread::{self, ScopedJoinHandle},
+};
 
 use serde_json::Value;
 
@@ -8,7 +11,7 @@ use super::{
     Position, Problem,
     path::{self, Segment},
     source::Source,
-    split,
+    split::{self, Chunk},
     tree::{Content, Duplicate, Followed, Node},
 };
 
@@ -160,8 +163,12 @@ pub struct Manifests {
     pub empty: Vec<String>,
 }
 
-/// The stack of the parsing thread: a hundred nested values take some 3 MiB in a debug build, which a main thread may not have.
+/// The stack of a parsing thread: a hundred nested values take some 3 MiB in a debug build, which a main thread may not have.
 const STACK: usize = 64 << 20;
+/// How much text is worth another thread.
+const SHARE: usize = 64 << 10;
+/// More threads than this only wait for each other's memory.
+const THREADS: usize = 8;
 
 /// Reads the objects of texts that decide something themselves, such as policies: one in which a key occurs twice is a problem, and left out.
 #[must_use]
@@ -182,55 +189,125 @@ pub fn strict_objects(sources: &[Source]) -> Manifests {
     manifests
 }
 
-/// Reads the objects of texts. Where a key occurs twice the last one counts; see [`Object::duplicates`].
-#[must_use]
-pub fn objects(sources: &[Source]) -> Manifests {
-    thread::scope(|scope| {
-        let parsing = thread::Builder::new()
-            .stack_size(STACK)
-            .spawn_scoped(scope, || read_all(sources));
-        let read = parsing.map(thread::ScopedJoinHandle::join);
-        if let Ok(Ok(manifests)) = read {
-            return manifests;
-        }
-        // no thread to be had, or a bug of the parser: said for every file, nothing is passed over
-        let problem = |source: &Source| {
-            Problem::of_file(&source.name, "not readable: the YAML parser gave up")
-        };
-        Manifests {
-            problems: sources.iter().map(problem).collect(),
-            ..Manifests::default()
-        }
-    })
+/// One thing to read, in the order of the text.
+enum Piece<'a> {
+    Bad(Problem),
+    Chunk(&'a str, Chunk<'a>),
 }
 
-fn read_all(sources: &[Source]) -> Manifests {
+/// Reads the objects of texts, on several threads when there is much of it. The order is that of the text whatever the threads do. Where a key occurs twice
+/// the last one counts; see [`Object::duplicates`].
+#[must_use]
+pub fn objects(sources: &[Source]) -> Manifests {
     let mut manifests = Manifests {
         files: sources.len(),
         ..Manifests::default()
     };
+    let (mut pieces, mut length) = (Vec::new(), 0);
     for source in sources {
         let (chunks, bad) = split::chunks(&source.text);
-        for separator in &bad {
-            manifests.problems.push(Problem::at(
-                &source.name,
-                separator.position,
-                "a document separator may be followed by nothing but a comment; kubectl refuses the file",
-            ));
-        }
         if chunks.is_empty() && bad.is_empty() {
             manifests.empty.push(source.name.clone());
         }
-        for chunk in chunks {
-            match Node::parse(&chunk.text, chunk.lines_before) {
-                Ok(node) => take(&source.name, node, &mut manifests),
-                Err(error) => manifests.problems.push(Problem {
-                    file: source.name.clone(),
-                    line: error.position.map(|position| position.line),
-                    column: error.position.map(|position| position.column),
-                    message: format!("not readable as YAML: {}", error.message),
-                }),
+        pieces.extend(bad.iter().map(|separator| {
+            Piece::Bad(Problem::at(
+                &source.name,
+                separator.position,
+                "a document separator may be followed by nothing but a comment; kubectl refuses the file",
+            ))
+        }));
+        length += source.text.len();
+        pieces.extend(
+            chunks
+                .into_iter()
+                .map(|chunk| Piece::Chunk(&source.name, chunk)),
+        );
+    }
+    if pieces.is_empty() {
+        return manifests;
+    }
+    let threads = thread::available_parallelism()
+        .map_or(1, NonZero::get)
+        .min(length.div_ceil(SHARE))
+        .clamp(1, THREADS);
+    let shares = shares(&pieces, length.div_ceil(threads));
+    let read = thread::scope(|scope| {
+        let workers: Vec<_> = shares
+            .into_iter()
+            .map(|share| {
+                let builder = thread::Builder::new().stack_size(STACK);
+                (share, builder.spawn_scoped(scope, move || read_all(share)))
+            })
+            .collect();
+        let read: Vec<_> = workers
+            .into_iter()
+            .map(|(share, worker)| match worker.map(ScopedJoinHandle::join) {
+                Ok(Ok(read)) => read,
+                // no thread to be had, or a bug of the parser: said for every file, nothing is passed over
+                _ => gave_up(share),
+            })
+            .collect();
+        read
+    });
+    for part in read {
+        manifests.objects.extend(part.objects);
+        manifests.problems.extend(part.problems);
+    }
+    manifests
+}
+
+/// Cuts a row of pieces into parts of about `size` bytes each.
+fn shares<'p, 'a>(pieces: &'p [Piece<'a>], size: usize) -> Vec<&'p [Piece<'a>]> {
+    let (mut shares, mut start, mut filled) = (Vec::new(), 0, 0);
+    for (place, piece) in pieces.iter().enumerate() {
+        if let Piece::Chunk(_, chunk) = piece {
+            filled += chunk.text.len();
+        }
+        if filled >= size {
+            shares.push(&pieces[start..=place]);
+            (start, filled) = (place + 1, 0);
+        }
+    }
+    if start < pieces.len() {
+        shares.push(&pieces[start..]);
+    }
+    shares
+}
+
+fn gave_up(pieces: &[Piece<'_>]) -> Manifests {
+    let mut files: Vec<&str> = pieces
+        .iter()
+        .map(|piece| match piece {
+            Piece::Bad(problem) => problem.file.as_str(),
+            Piece::Chunk(file, _) => file,
+        })
+        .collect();
+    files.dedup();
+    let problem = |file: &&str| Problem::of_file(file, "not readable: the YAML parser gave up");
+    Manifests {
+        problems: files.iter().map(problem).collect(),
+        ..Manifests::default()
+    }
+}
+
+fn read_all(pieces: &[Piece<'_>]) -> Manifests {
+    let mut manifests = Manifests::default();
+    for piece in pieces {
+        let (file, chunk) = match piece {
+            Piece::Bad(problem) => {
+                manifests.problems.push(problem.clone());
+                continue;
             }
+            Piece::Chunk(file, chunk) => (*file, chunk),
+        };
+        match Node::parse(&chunk.text, chunk.lines_before) {
+            Ok(node) => take(file, node, &mut manifests),
+            Err(error) => manifests.problems.push(Problem {
+                file: file.to_owned(),
+                line: error.position.map(|position| position.line),
+                column: error.position.map(|position| position.column),
+                message: format!("not readable as YAML: {}", error.message),
+            }),
         }
     }
     manifests
@@ -343,6 +420,44 @@ mod tests {
         );
         let there = one.objects[0].place("spec.containers[0].resources.requests.cpu");
         assert_eq!(there.missing, None);
+    }
+
+    #[test]
+    fn many_threads_keep_the_order() {
+        let sources: Vec<Source> = (0..40)
+            .map(|file| {
+                let pad = "x".repeat(file * 499 % 9_000);
+                let one = |name: usize| format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: p{name}, labels: {{a: {pad}}}}}\n");
+                let text = format!("{}---\na: [\n---\n{}--- bad\n", one(2 * file), one(2 * file + 1));
+                Source { name: format!("{file}.yaml"), text }
+            })
+            .collect();
+        let manifests = objects(&sources);
+        let names: Vec<String> = manifests.objects.iter().map(Object::name).collect();
+        let expected: Vec<String> = (0..80).map(|name| format!("p{name}")).collect();
+        assert_eq!(names, expected);
+        let files: Vec<&str> = manifests
+            .problems
+            .iter()
+            .map(|problem| problem.file.as_str())
+            .collect();
+        let expected: Vec<String> = (0..40)
+            .flat_map(|file| [format!("{file}.yaml"), format!("{file}.yaml")])
+            .collect();
+        assert_eq!(files, expected);
+        let all: Vec<Piece<'_>> = (0..7)
+            .map(|_| {
+                Piece::Chunk(
+                    "x",
+                    Chunk {
+                        text: "abc".into(),
+                        lines_before: 0,
+                    },
+                )
+            })
+            .collect();
+        let sizes: Vec<usize> = shares(&all, 6).into_iter().map(<[_]>::len).collect();
+        assert_eq!(sizes, [2, 2, 2, 1]);
     }
 
     #[test]

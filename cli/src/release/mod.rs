@@ -291,26 +291,48 @@ async fn drawn(client: &Client, namespace: &str, release: &Release) -> anyhow::R
     ))
 }
 
-/// On a terminal the picture, drawn anew whenever it changes; in a pipe a line per change.
+/// On a terminal the picture, drawn anew in its place every second; in a pipe a line per change.
 async fn watch(client: &Client, namespace: &str, named: &Named) -> anyhow::Result<Outcome> {
-    if !Style::of_stdout().terminal {
+    let style = Style::of_stdout();
+    if !style.terminal {
         return wait::wait(client, namespace, named, None, Format::Text).await;
     }
+    let mut picture = console::Redrawn::default();
+    let mut last = String::new();
     loop {
-        let found = read::find(client, namespace, named).await?;
-        let progress = found.progress();
-        let text = match found.current() {
-            Some(release) => drawn(client, namespace, release).await?,
-            None => format!("{}\n", progress.now),
+        let (note, outcome) = match look(client, namespace, named).await {
+            Ok((text, outcome)) => {
+                last = text;
+                (String::new(), outcome)
+            }
+            // an API server that restarts is no reason to stop looking
+            Err(error) if wait::passes_by(&error) => {
+                let note = format!("the API server does not answer, trying again: {error:#}");
+                (style.paint(Tone::Doubtful, &one_line(&note)), None)
+            }
+            Err(error) => return Err(error),
         };
-        let time = console::Style::of_stdout().paint(
-            Tone::Quiet,
-            &jiff::Zoned::now().strftime("%H:%M:%S").to_string(),
-        );
-        console::print(&format!("\u{1b}[H\u{1b}[2J{text}\n{time}\n"))?;
-        if let Some(outcome) = progress.outcome {
+        let time = jiff::Zoned::now().strftime("%H:%M:%S").to_string();
+        let foot = format!("{} {note}", style.paint(Tone::Quiet, &time));
+        picture.draw(&format!("{last}\n{}\n", foot.trim_end()))?;
+        if let Some(outcome) = outcome {
             return Ok(outcome);
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
+}
+
+/// The picture of now, and the outcome once there is one.
+async fn look(
+    client: &Client,
+    namespace: &str,
+    named: &Named,
+) -> anyhow::Result<(String, Option<Outcome>)> {
+    let found = read::find(client, namespace, named).await?;
+    let progress = found.progress();
+    let text = match found.current() {
+        Some(release) => drawn(client, namespace, release).await?,
+        None => format!("{}\n", progress.now),
+    };
+    Ok((text, progress.outcome))
 }

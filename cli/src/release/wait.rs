@@ -102,7 +102,7 @@ fn span(time: Duration) -> String {
 }
 
 /// Whether an error may pass by itself: no answer, or an answer that says to come again.
-fn passes_by(error: &anyhow::Error) -> bool {
+pub(super) fn passes_by(error: &anyhow::Error) -> bool {
     error
         .chain()
         .filter_map(|cause| cause.downcast_ref::<kube::Error>())

@@ -8,6 +8,7 @@
 )]
 
 mod adopting;
+mod any_bytes;
 mod check;
 mod folder;
 mod forms;
