@@ -30,7 +30,9 @@ pub mod validate;
 
 pub use allow_list::TargetAllowList;
 pub use answer::{Answer, Evidence};
-pub use engine::{Counts, Engine, EngineError, EngineOptions, EngineTask, PrometheusSource, Pulse};
+pub use engine::{
+    BearerToken, Counts, Engine, EngineError, EngineOptions, EngineTask, PrometheusSource, Pulse,
+};
 pub use outcome::{Blindness, Outcome};
 pub use run::{Check, DesiredRuns, PodTarget, Run, RunId, Targets};
 pub use validate::{ProbeProblem, TargetRules, validate};

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, time::Duration};
 use common::{Reply, Running, Server, dead_port, id, options, url_run};
 use serde_json::json;
 use sluice_api::{Verdict, probe::VerdictRule};
-use sluice_probes::{Blindness, Check, EngineOptions, PrometheusSource, Run, Targets};
+use sluice_probes::{BearerToken, Blindness, Check, EngineOptions, PrometheusSource, Run, Targets};
 
 fn source(url: String) -> EngineOptions {
     EngineOptions {
@@ -18,7 +18,7 @@ fn source(url: String) -> EngineOptions {
             PrometheusSource {
                 url,
                 timeout: Duration::from_secs(5),
-                bearer_token: Some("secret-token".to_owned()),
+                bearer_token: Some(BearerToken::Given("secret-token".to_owned())),
             },
         )]),
         // proves that sources are asked directly
@@ -318,7 +318,7 @@ async fn options_that_cannot_work_are_errors() {
     ] {
         let mut options = source(url.to_owned());
         if let Some(source) = options.prometheus.get_mut("main") {
-            source.bearer_token = token.map(str::to_owned);
+            source.bearer_token = token.map(|token| BearerToken::Given(token.to_owned()));
         }
         let error = sluice_probes::Engine::new(options)
             .err()
@@ -326,5 +326,123 @@ async fn options_that_cannot_work_are_errors() {
             .to_string();
         assert!(error.contains(says) && error.contains("`main`"), "{error}");
         assert!(token.is_none_or(|token| !error.contains(token)), "{error}");
+    }
+}
+
+/// A file below the folder of this test's binary, gone with the test.
+struct TokenFile(std::path::PathBuf);
+
+impl TokenFile {
+    fn new(name: &str) -> Self {
+        Self(
+            std::path::Path::new(env!("CARGO_TARGET_TMPDIR"))
+                .join(format!("{name}-{}", std::process::id())),
+        )
+    }
+
+    /// As the kubelet does it: the new file takes the place of the old one.
+    fn say(&self, token: &str) {
+        let beside = self.0.with_extension("new");
+        std::fs::write(&beside, format!("{token}\n")).unwrap();
+        std::fs::rename(&beside, &self.0).unwrap();
+    }
+}
+
+impl Drop for TokenFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+fn with_file(url: String, file: &TokenFile) -> EngineOptions {
+    let mut options = source(url);
+    if let Some(source) = options.prometheus.get_mut("main") {
+        source.bearer_token = Some(BearerToken::File(file.0.clone()));
+    }
+    options
+}
+
+#[tokio::test]
+async fn a_token_file_that_is_replaced_is_read_again_and_without_it_nothing_is_asked() {
+    let server = Server::start(Reply::status("200 OK", &vector(&["0"]))).await;
+    let file = TokenFile::new("rotated-token");
+    file.say("monday");
+    let running = Running::start(with_file(server.url(""), &file));
+    let run = Run {
+        interval: Duration::from_millis(50),
+        ..run("up", "< 1", None)
+    };
+    running.engine.apply(vec![run].into());
+    let last = |token: &str| {
+        let requests = server.requests.lock().unwrap();
+        requests
+            .last()
+            .is_some_and(|request| request.contains(&format!("authorization: Bearer {token}\r\n")))
+    };
+    running.when("the first token", || last("monday")).await;
+    file.say("tuesday");
+    running.when("the second token", || last("tuesday")).await;
+    std::fs::remove_file(&file.0).unwrap();
+    let answer = running.verdict(&id("errors"), Verdict::Unknown).await;
+    assert!(
+        answer.message.contains("rotated-token"),
+        "{}",
+        answer.message
+    );
+    assert!(
+        running
+            .engine
+            .counts()
+            .blind
+            .contains_key(&Blindness::Source),
+        "{:?}",
+        running.engine.counts()
+    );
+    let asked = server.count();
+    file.say("wednesday");
+    running.verdict(&id("errors"), Verdict::Pass).await;
+    assert!(server.count() > asked && last("wednesday"));
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_is_looked_up_at_once() {
+    let server = Server::start(Reply::status("401 Unauthorized", "no")).await;
+    let file = TokenFile::new("refused-token");
+    file.say("old");
+    let running = Running::start(with_file(server.url(""), &file));
+    file.say("new");
+    let run = Run {
+        interval: Duration::from_millis(20),
+        ..run("up", "< 1", None)
+    };
+    running.engine.apply(vec![run].into());
+    running.when("two questions", || server.count() >= 2).await;
+    let requests = server.requests.lock().unwrap();
+    assert!(requests[0].contains("Bearer old"), "{}", requests[0]);
+    assert!(requests[1].contains("Bearer new"), "{}", requests[1]);
+}
+
+#[tokio::test]
+async fn a_token_file_that_cannot_be_used_is_an_error_at_the_start() {
+    let file = TokenFile::new("unusable-token");
+    let error = |file: &TokenFile| {
+        sluice_probes::Engine::new(with_file("http://127.0.0.1:1".to_owned(), file))
+            .err()
+            .map(|error| error.to_string())
+            .unwrap_or_default()
+    };
+    let missing = error(&file);
+    assert!(
+        missing.contains("unusable-token") && missing.contains("cannot be read"),
+        "{missing}"
+    );
+    for text in ["", "two\nlines"] {
+        file.say(text);
+        let broken = error(&file);
+        assert!(
+            broken.contains("one line of visible characters"),
+            "{broken}"
+        );
+        assert!(!broken.contains("two"), "{broken}");
     }
 }

@@ -5,8 +5,14 @@ use std::{collections::BTreeMap, convert::Infallible, future::Future, sync::Arc,
 use anyhow::Context as _;
 use clap::Parser;
 use sluice_api::admission_table::ClientConfigChoice;
+<<<<<<< HEAD
 use sluice_policies::ExceptionBounds;
 use sluice_probes::{DesiredRuns, Engine, EngineOptions, PrometheusSource, TargetAllowList};
+=======
+use sluice_probes::{
+    BearerToken, DesiredRuns, Engine, EngineOptions, PrometheusSource, TargetAllowList,
+};
+>>>>>>> 6bd2afc (probes: the token of a Prometheus server is read again when its file changes)
 use sluice_runtime::{
     admin::{Admin, Readiness},
     args::{AdminArgs, ConfigArgs, KubeArgs, LeaseArgs, LogArgs, NamespaceArgs},
@@ -342,27 +348,12 @@ fn engine_options(config: &Config) -> anyhow::Result<EngineOptions> {
     let allow = TargetAllowList::parse(patterns).context("probes.allowTargets")?;
     let mut prometheus = BTreeMap::new();
     for (name, source) in &config.prometheus {
-        let bearer_token = match &source.bearer_token_file {
-            None => None,
-            Some(file) => Some(
-                std::fs::read_to_string(file)
-                    .with_context(|| {
-                        format!(
-                            "prometheus.{}.bearerTokenFile: cannot read {}",
-                            name.as_str(),
-                            file.display()
-                        )
-                    })?
-                    .trim()
-                    .to_owned(),
-            ),
-        };
         prometheus.insert(
             name.as_str().to_owned(),
             PrometheusSource {
                 url: source.url.as_str().to_owned(),
                 timeout: source.timeout.get(),
-                bearer_token,
+                bearer_token: source.bearer_token_file.clone().map(BearerToken::File),
             },
         );
     }

@@ -9,6 +9,7 @@ mod task;
 
 use std::{
     collections::BTreeMap,
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -72,23 +73,31 @@ impl EngineOptions {
 }
 
 /// One Prometheus server, or whatever speaks its query API.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct PrometheusSource {
     /// Its base URL, such as `http://prometheus.monitoring.svc:9090`.
     pub url: String,
     /// The longest one query may take; the shorter of this and the probe's own timeout counts.
     pub timeout: Duration,
     /// Sent as `Authorization: Bearer`.
-    pub bearer_token: Option<String>,
+    pub bearer_token: Option<BearerToken>,
 }
 
-impl std::fmt::Debug for PrometheusSource {
+/// Where a bearer token comes from.
+#[derive(Clone)]
+pub enum BearerToken {
+    /// It is this one.
+    Given(String),
+    /// Whatever this file says when it is needed: tokens that are mounted into pods are replaced every hour.
+    File(PathBuf),
+}
+
+impl std::fmt::Debug for BearerToken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PrometheusSource")
-            .field("url", &self.url)
-            .field("timeout", &self.timeout)
-            .field("bearer_token", &self.bearer_token.as_ref().map(|_| "…"))
-            .finish()
+        match self {
+            Self::Given(_) => f.write_str("Given(…)"),
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+        }
     }
 }
 

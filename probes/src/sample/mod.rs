@@ -1,5 +1,6 @@
 //! Taking one sample of one target: the only place that does I/O.
 
+mod bearer;
 mod http;
 mod prometheus;
 mod tls;

@@ -3,17 +3,17 @@
 //! One sample that violates the condition fails, whatever the others say. No data, a NaN or an infinity, a result that is no vector or scalar, and every
 //! trouble with Prometheus itself are `Unknown`: they say nothing about the target.
 
-use std::{collections::BTreeMap, error::Error, fmt::Write as _, time::Duration};
+use std::{collections::BTreeMap, error::Error, fmt::Write as _, sync::Arc, time::Duration};
 
 use prometheus_http_query::{
     Client,
     response::{Data, PromqlResult},
 };
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::{StatusCode, header::AUTHORIZATION};
 use serde::Deserialize;
 use sluice_api::PrometheusCheck;
 
-use super::Plan;
+use super::{Plan, bearer::Bearer};
 use crate::{
     condition::Condition,
     engine::{EngineError, PrometheusSource},
@@ -31,6 +31,7 @@ pub(super) struct Sources(BTreeMap<String, Source>);
 struct Source {
     client: Client,
     timeout: Duration,
+    bearer: Option<Arc<Bearer>>,
 }
 
 /// One query.
@@ -107,19 +108,13 @@ impl Source {
         if source.timeout.is_zero() {
             return Err(problem("its timeout must be above 0"));
         }
-        let mut headers = HeaderMap::new();
-        if let Some(token) = &source.bearer_token {
-            let mut value = HeaderValue::try_from(format!("Bearer {}", token.trim()))
-                .map_err(|_| problem("its bearer token must be one line of visible characters"))?;
-            value.set_sensitive(true);
-            headers.insert(AUTHORIZATION, value);
-        }
+        let bearer = source.bearer_token.as_ref().map(Bearer::new).transpose();
+        let bearer = bearer.map_err(|error| problem(&chain(&error)))?;
         let builder = || {
             reqwest::Client::builder()
                 .no_proxy()
                 .redirect(reqwest::redirect::Policy::none())
                 .user_agent(concat!("sluice-probe/", env!("CARGO_PKG_VERSION")))
-                .default_headers(headers.clone())
         };
         let client = if url.scheme() == "https" {
             builder().build()
@@ -131,6 +126,7 @@ impl Source {
         Ok(Self {
             client: Client::from(client, &source.url).map_err(|error| problem(&chain(&error)))?,
             timeout: source.timeout,
+            bearer: bearer.map(Arc::new),
         })
     }
 }
@@ -150,15 +146,23 @@ impl QueryPlan {
     }
 
     async fn ask(&self, timeout: Duration) -> Result<PromqlResult, String> {
-        let mut response = self
+        let mut query = self
             .source
             .client
             .query(self.query.as_str())
-            .timeout(i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX))
-            .post_raw()
-            .await
-            .map_err(|error| cannot_ask(&error))?;
+            .timeout(i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX));
+        let bearer = self.source.bearer.as_deref();
+        if let Some(bearer) = bearer {
+            let token = bearer.value().await.map_err(|error| chain(&error))?;
+            query = query.header(AUTHORIZATION, token);
+        }
+        let mut response = query.post_raw().await.map_err(|error| cannot_ask(&error))?;
         let status = response.status();
+        if let Some(bearer) =
+            bearer.filter(|_| matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN))
+        {
+            bearer.refused();
+        }
         let mut body = Vec::new();
         while let Some(chunk) = response
             .chunk()

@@ -57,7 +57,7 @@ pub struct PrometheusSource {
     /// Upper bound of one query, whatever the probe says.
     #[serde(default = "prometheus_timeout")]
     pub timeout: Duration,
-    /// File with a bearer token; read anew for each engine start.
+    /// File with a bearer token; read anew whenever it changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bearer_token_file: Option<PathBuf>,
 }

@@ -20,7 +20,7 @@ pub(super) const FIELDS: &[(&str, &str, &str, &str)] = &[
         "prometheus.NAME.bearerTokenFile",
         "path",
         "none",
-        "File with a bearer token for this server.",
+        "File with a bearer token for this server. It may be replaced at any time, as mounted service account tokens are; while it cannot be read, probes of this server are Unknown.",
     ),
     (
         "probes.allowTargets",
