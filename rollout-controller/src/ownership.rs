@@ -115,6 +115,20 @@ pub fn patch(version: &str, managed_fields: &Value) -> Vec<Value> {
     ]
 }
 
+/// The write that keeps the record on a Release as it was read; `annotated` says whether it has annotations at all.
+#[must_use]
+pub fn record(version: &str, annotated: bool, owners: String) -> Vec<Value> {
+    let mut operations =
+        vec![json!({"op": "test", "path": "/metadata/resourceVersion", "value": version})];
+    if !annotated {
+        operations.push(json!({"op": "add", "path": "/metadata/annotations", "value": {}}));
+    }
+    let key = REMEMBERED.replace('~', "~0").replace('/', "~1");
+    let path = format!("/metadata/annotations/{key}");
+    operations.push(json!({"op": "add", "path": path, "value": owners}));
+    operations
+}
+
 fn entries(managed_fields: &Value) -> impl Iterator<Item = &Value> {
     managed_fields.as_array().into_iter().flatten()
 }

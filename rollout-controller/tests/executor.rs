@@ -304,6 +304,36 @@ async fn a_status_that_lost_a_race_stops_the_action() {
 
 #[tokio::test]
 async fn a_lost_race_and_a_refusal_are_told_apart_although_both_are_422() {
+#[tokio::test]
+async fn a_record_of_owners_that_others_may_have_renewed_is_not_written_over() {
+    let stage = stage(true);
+    let found = stage.found();
+    // a leader that took over has written its own record since this one looked
+    let mut record = stage.api.get(RELEASE).unwrap();
+    record["metadata"]["annotations"] = json!({ ownership::REMEMBERED: "[]" });
+    stage.api.put(RELEASE, record.clone());
+    let patch = patch_of(&found);
+    let error = stage
+        .carry_out(
+            &found,
+            decision(
+                None,
+                Action::Patch {
+                    write: Write::Surge,
+                    patch,
+                },
+            ),
+        )
+        .await
+        .unwrap_err();
+    assert!(matches!(error, ExecuteError::Stale { .. }), "{error:?}");
+    assert_eq!(stage.api.writes(), Vec::<String>::new());
+    assert_eq!(
+        stage.api.get(RELEASE).unwrap()["metadata"]["annotations"],
+        record["metadata"]["annotations"]
+    );
+}
+
     for (what, change, stale) in [("race", true, true), ("refusal", false, false)] {
         let stage = stage(true);
         let found = stage.found();

@@ -119,6 +119,8 @@ impl Executor {
     ) -> Result<Outcome, ExecuteError> {
         let key = &found.key;
         let mut moved = false;
+        // the Release as it stands after our own writes of this pass: what others wrote since it was read is not in it
+        let mut record = found.observation.release.clone();
         for (name, status) in &decision.close {
             let known = found
                 .observation
@@ -129,14 +131,23 @@ impl Executor {
             if let Some(release) = known
                 && release.status.as_ref() != Some(status)
             {
-                self.release_status(caches, release, status).await?;
+                let stored = self.release_status(caches, release, status).await?;
+                if let Some(record) = record
+                    .as_mut()
+                    .filter(|record| record.metadata.name == release.metadata.name)
+                {
+                    record.metadata.resource_version = stored;
+                }
                 moved = true;
             }
         }
         if let (Some(release), Some(status)) = (&found.observation.release, &decision.status)
             && release.status.as_ref() != Some(status)
         {
-            self.release_status(caches, release, status).await?;
+            let stored = self.release_status(caches, release, status).await?;
+            if let Some(record) = &mut record {
+                record.metadata.resource_version = stored;
+            }
             moved = true;
         }
         match &decision.action {
@@ -153,7 +164,8 @@ impl Executor {
                 })));
             }
             Action::Patch { write, patch } => {
-                self.patch_deployment(caches, found, *write, patch).await?;
+                self.patch_deployment(caches, found, record.as_ref(), *write, patch)
+                    .await?;
                 moved = true;
             }
         }
@@ -164,7 +176,7 @@ impl Executor {
         })
     }
 
-    /// Stores the status of a Release, if the Release is as it was read.
+    /// Stores the status of a Release, if the Release is as it was read. Returns the resourceVersion it has then.
     ///
     /// # Errors
     /// [`ExecuteError::Stale`] when it is not, and whatever the API server says.
@@ -173,11 +185,12 @@ impl Executor {
         caches: &Caches,
         release: &Release,
         status: &ReleaseStatus,
-    ) -> Result<(), ExecuteError> {
-        self.status(&caches.releases, &release.metadata, status)
+    ) -> Result<Option<String>, ExecuteError> {
+        let stored = self
+            .store(&caches.releases, &release.metadata, status)
             .await?;
         self.metrics.wrote("ReleaseStatus");
-        Ok(())
+        Ok(stored)
     }
 
     /// Stores the status of any object of ours, if the object is as it was read.
@@ -190,14 +203,26 @@ impl Executor {
         metadata: &kube::api::ObjectMeta,
         status: &(impl serde::Serialize + Sync),
     ) -> Result<(), ExecuteError> {
+        self.store(table, metadata, status).await.map(|_| ())
+    }
+
+    /// The same; returns the resourceVersion it has then.
+    async fn store<R: Row>(
+        &self,
+        table: &Table<R>,
+        metadata: &kube::api::ObjectMeta,
+        status: &(impl serde::Serialize + Sync),
+    ) -> Result<Option<String>, ExecuteError> {
         let text = |field: &Option<String>| field.clone().unwrap_or_default();
         let key = Key::new(text(&metadata.namespace), text(&metadata.name));
         let patch = [
             json!({"op": "test", "path": "/metadata/resourceVersion", "value": metadata.resource_version}),
             json!({"op": "add", "path": "/status", "value": status}),
         ];
-        self.patch(table, &key, Some("status"), &patch).await?;
-        Ok(())
+        let stored = self.patch(table, &key, Some("status"), &patch).await?;
+        Ok(stored["metadata"]["resourceVersion"]
+            .as_str()
+            .map(str::to_owned))
     }
 
     async fn create_release(
@@ -301,10 +326,10 @@ impl Executor {
         &self,
         caches: &Caches,
         found: &Found,
+        release: Option<&Release>,
         write: Write,
         patch: &[Value],
     ) -> Result<(), ExecuteError> {
-        let release = found.observation.release.as_ref();
         let live = &found.observation.deployment["metadata"]["managedFields"];
         // where an earlier write of ours was not put right yet, what stood before that one counts
         let record = release
@@ -326,7 +351,8 @@ impl Executor {
         Ok(())
     }
 
-    /// Keeps the record of who owns what on the Release, when it is not there already.
+    /// Keeps the record of who owns what on the Release, when it is not there already. A Release that has changed since it was read may hold a younger
+    /// record, of a leader that took over: it is never written over.
     async fn remember_owners(
         &self,
         caches: &Caches,
@@ -336,11 +362,8 @@ impl Executor {
         let Some(owners) = ownership::remember(managed_fields) else {
             return Ok(());
         };
-        let known = release
-            .metadata
-            .annotations
-            .as_ref()
-            .and_then(|annotations| annotations.get(ownership::REMEMBERED));
+        let annotations = release.metadata.annotations.as_ref();
+        let known = annotations.and_then(|annotations| annotations.get(ownership::REMEMBERED));
         if known.is_some_and(|known| ownership::same(known, &owners)) {
             return Ok(());
         }
@@ -349,15 +372,16 @@ impl Executor {
             text(&release.metadata.namespace),
             text(&release.metadata.name),
         );
-        let what = format!("remember field owners on release {key}");
-        self.may_write()?;
-        let merge = json!({"metadata": {"annotations": { ownership::REMEMBERED: owners }}});
-        let answer = self
-            .api::<Release>(&key.namespace)
-            .patch(&key.name, &params(), &Patch::Merge(merge))
-            .await
-            .map_err(|error| failed(&what, error))?;
-        caches.releases.apply(answer.object);
+        let patch = ownership::record(
+            release
+                .metadata
+                .resource_version
+                .as_deref()
+                .unwrap_or_default(),
+            annotations.is_some(),
+            owners,
+        );
+        self.patch(&caches.releases, &key, None, &patch).await?;
         self.metrics.wrote("RememberOwners");
         Ok(())
     }
@@ -541,5 +565,6 @@ fn word(write: Write) -> &'static str {
         Write::Rollback => "Rollback",
         Write::CleanUp => "CleanUp",
         Write::Forgive => "Forgive",
+        Write::Remember => "Remember",
     }
 }
