@@ -180,7 +180,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     };
 
     tasks.spawn("admin", admin.run(drain.clone()));
-    tasks.spawn("elector", elector.run(drain.clone()));
+    // a lease given up while a worker still writes would have two leaders write at once
+    tasks.spawn_last("elector", |last| elector.run(last));
     spawn(&mut tasks, "probe engine", {
         let drain = drain.clone();
         async move { engine_task.run(drain).await }

@@ -2,8 +2,17 @@
 //! with its name.
 //!
 //! A task nobody joins can die unseen while the pod stays ready; so [`Tasks`] owns them all.
+//!
+//! A drain has two steps: first every task ends but the last ones, then these. What others stand on while they end their work (leadership) is a last
+//! task; given up together with them it would be in other hands while a write is still under way.
 
-use std::{any::Any, collections::HashMap, error::Error, io, time::Duration};
+use std::{
+    any::Any,
+    collections::{HashMap, HashSet},
+    error::Error,
+    io,
+    time::Duration,
+};
 
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -86,6 +95,8 @@ pub struct Tasks {
     set: JoinSet<Result<(), TaskFailure>>,
     names: HashMap<Id, &'static str>,
     drain: CancellationToken,
+    /// The last tasks, and what ends them.
+    last: (HashSet<Id>, CancellationToken),
 }
 
 impl Tasks {
@@ -96,6 +107,7 @@ impl Tasks {
             set: JoinSet::new(),
             names: HashMap::new(),
             drain,
+            last: (HashSet::new(), CancellationToken::new()),
         }
     }
 
@@ -113,10 +125,40 @@ impl Tasks {
     ) where
         E: Into<Box<dyn Error + Send + Sync>>,
     {
+        self.start(name, task);
+    }
+
+    /// Starts a task that runs until every other one has ended: `task` is given the token that says so.
+    pub fn spawn_last<E, F>(
+        &mut self,
+        name: &'static str,
+        task: impl FnOnce(CancellationToken) -> F,
+    ) where
+        E: Into<Box<dyn Error + Send + Sync>>,
+        F: Future<Output = Result<(), E>> + Send + 'static,
+    {
+        let id = self.start(name, task(self.last.1.clone()));
+        self.last.0.insert(id);
+    }
+
+    fn start<E>(
+        &mut self,
+        name: &'static str,
+        task: impl Future<Output = Result<(), E>> + Send + 'static,
+    ) -> Id
+    where
+        E: Into<Box<dyn Error + Send + Sync>>,
+    {
         let handle = self
             .set
             .spawn(async move { task.await.map_err(Into::into) });
         self.names.insert(handle.id(), name);
+        handle.id()
+    }
+
+    /// Whether only the last tasks are left.
+    fn only_last(&self) -> bool {
+        self.names.keys().all(|id| self.last.0.contains(id))
     }
 
     /// Runs until the drain is over: started by a signal, by the token, or by the first task that ends before it.
@@ -150,6 +192,9 @@ impl Tasks {
         }
         let deadline = tokio::time::Instant::now() + grace;
         loop {
+            if self.only_last() {
+                self.last.1.cancel();
+            }
             tokio::select! {
                 name = signals.next() => exit_at_once(name),
                 () = tokio::time::sleep_until(deadline) => {
@@ -284,6 +329,54 @@ mod tests {
             .await
             .unwrap_err();
         assert!(matches!(error, TaskError::Ended { name: "watch" }));
+    }
+
+    #[tokio::test]
+    async fn the_last_tasks_outlive_every_other_one() {
+        let (at_work, work) = tokio::sync::oneshot::channel::<()>();
+        let (said, mut news) = tokio::sync::mpsc::unbounded_channel();
+        let mut tasks = tasks();
+        let drain = tasks.drain();
+        let order = said.clone();
+        tasks.spawn_last("elector", |last| async move {
+            last.cancelled().await;
+            order.send("released").unwrap();
+            Ok::<(), Infallible>(())
+        });
+        let (order, draining) = (said, drain.clone());
+        tasks.spawn("worker", async move {
+            draining.cancelled().await;
+            // a write is under way
+            let _ = work.await;
+            order.send("written").unwrap();
+            Ok::<(), Infallible>(())
+        });
+        let running = tokio::spawn(tasks.run(Signals::install().unwrap(), Duration::from_secs(5)));
+        drain.cancel();
+        // whoever would give up now has every chance to
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert!(news.try_recv().is_err(), "given up during a write");
+        at_work.send(()).unwrap();
+        running.await.unwrap().unwrap();
+        assert_eq!(
+            (news.recv().await, news.recv().await),
+            (Some("written"), Some("released"))
+        );
+    }
+
+    #[tokio::test]
+    async fn a_last_task_that_ends_early_ends_the_process() {
+        let mut tasks = tasks();
+        let drain = tasks.drain();
+        tasks.spawn("steady", until(drain));
+        tasks.spawn_last("elector", |_| async { Ok::<(), Infallible>(()) });
+        let error = tasks
+            .run(Signals::install().unwrap(), Duration::from_secs(5))
+            .await
+            .unwrap_err();
+        assert!(matches!(error, TaskError::Ended { name: "elector" }));
     }
 
     #[tokio::test(start_paused = true)]
