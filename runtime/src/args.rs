@@ -71,14 +71,30 @@ pub struct ConfigArgs {
 /// Where Sluice itself lives.
 #[derive(Args, Clone, Debug)]
 pub struct NamespaceArgs {
-    /// Sluice's own namespace
+    /// Sluice's own namespace; there is only one that works
     #[arg(
         long,
         env = "SLUICE_NAMESPACE",
         value_name = "NAME",
-        default_value_t = own_namespace()
+        default_value_t = own_namespace(),
+        value_parser = the_one_namespace
     )]
     pub namespace: String,
+}
+
+/// The guards inside the API server name the controller by its namespace: a controller that lives elsewhere could not write the records that they guard, and
+/// whoever may make that account in the namespace they name could.
+///
+/// # Errors
+/// Any other namespace than the one of the manifests.
+pub fn the_one_namespace(name: &str) -> Result<String, String> {
+    let only = sluice_api::SYSTEM_NAMESPACE;
+    if name == only {
+        return Ok(name.to_owned());
+    }
+    Err(format!(
+        "Sluice lives in namespace {only} and in no other: its admission guards, access rights and flow schemas name that one"
+    ))
 }
 
 /// The namespace that a flag left out stands for: `POD_NAMESPACE` as the manifests set it, else the default one.
@@ -148,6 +164,18 @@ mod tests {
                 "--{long}"
             );
         }
+    }
+
+    #[test]
+    fn refuses_a_namespace_that_the_guards_do_not_name() {
+        let all = All::try_parse_from(["sluice", "--namespace", "sluice-system"]).unwrap();
+        assert_eq!(all.namespace.namespace, "sluice-system");
+        let error = All::try_parse_from(["sluice", "--namespace", "gates"]).unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.contains("gates") && text.contains("sluice-system"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -2,10 +2,10 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use serde_json::{Value, json};
-use sluice_runtime::config;
+use sluice_runtime::{args::the_one_namespace, config};
 
 use super::apply::{Applier, is_available, is_true, title};
 use crate::{
@@ -63,6 +63,7 @@ pub fn objects() -> anyhow::Result<Vec<(Part, Value)>> {
 /// # Errors
 /// When the configuration file cannot be used or the cluster refuses something.
 pub async fn run(install: Install, connection: &Connection) -> anyhow::Result<Outcome> {
+    refuse_other_namespaces(connection)?;
     let config = match &install.config {
         Some(path) => {
             config::load_file(path)?;
@@ -126,6 +127,24 @@ pub async fn run(install: Install, connection: &Connection) -> anyhow::Result<Ou
     Ok(Outcome::Yes)
 }
 
+/// Every manifest names Sluice's namespace, the guards inside the API server among them: another one would be half an installation.
+///
+/// # Errors
+/// When the caller named another namespace.
+pub fn refuse_other_namespaces(connection: &Connection) -> anyhow::Result<()> {
+    let named = connection.namespace.as_deref();
+    named
+        .map(the_one_namespace)
+        .transpose()
+        .map_err(|why| {
+            anyhow!(
+                "--namespace {}: {why}; leave it out",
+                named.unwrap_or_default()
+            )
+        })
+        .map(|_| ())
+}
+
 /// Waits until every kind is established and can be read: what is applied or asked for next relies on it.
 async fn wait_established(applier: &mut Applier) -> anyhow::Result<()> {
     for crd in sluice_api::crd::all() {
@@ -156,6 +175,24 @@ async fn wait_established(applier: &mut Applier) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn another_namespace_is_refused_before_anything_is_applied() {
+        let named = |name: Option<&str>| {
+            refuse_other_namespaces(&Connection {
+                namespace: name.map(str::to_owned),
+                ..Connection::default()
+            })
+        };
+        for fine in [None, Some("sluice-system")] {
+            named(fine).unwrap();
+        }
+        let text = format!("{:#}", named(Some("gates")).unwrap_err());
+        assert!(
+            text.contains("gates") && text.contains("sluice-system"),
+            "{text}"
+        );
+    }
 
     #[test]
     fn what_others_need_comes_first() {

@@ -21,7 +21,7 @@ use super::{
     MANAGER,
     apply::{Applier, title},
     confirm,
-    install::objects,
+    install::{objects, refuse_other_namespaces},
     restore::{self, Restoration},
 };
 use crate::{
@@ -53,6 +53,7 @@ const SETTLED: Duration = Duration::from_millis(500);
 /// # Errors
 /// When something cannot be read or removed. Doing it again goes on where it stopped.
 pub async fn run(uninstall: Uninstall, connection: &Connection) -> anyhow::Result<Outcome> {
+    refuse_other_namespaces(connection)?;
     let client = connection.client().await?;
     let releases = releases(&client).await?;
     let under_way: Vec<String> = releases
