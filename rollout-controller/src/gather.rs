@@ -4,7 +4,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use jiff::Timestamp;
 use serde_json::Value;
 use sluice_api::{
     PodSet, Release, RolloutPlan, Verdict, WorkloadKind,
@@ -26,7 +25,8 @@ use crate::{
         rows::{DeploymentRow, POD_TEMPLATE_HASH, ReplicaSetRow},
         table::Key,
     },
-    choice::{baseline, pick},
+    choice::{baseline, condemned, pick},
+    clock::Clock,
     execute::{ExecuteError, Executor},
     probing::{
         desired::{pod_set, release_run, stable_run},
@@ -59,6 +59,8 @@ pub struct Gatherer {
     /// What gates say.
     pub judge: Arc<Judge>,
     /// Sluice's own namespace.
+    /// What time it is.
+    pub clock: Arc<Clock>,
     pub system: String,
 }
 
@@ -164,8 +166,10 @@ impl Gatherer {
             .min()
             .unwrap_or(SELDOM)
             .clamp(OFTEN, SELDOM);
+        let (now, leaps) = self.clock.now();
         let observation = Observation {
-            now: Timestamp::now(),
+            now,
+            leaps,
             replica_sets: {
                 let mut sets: Vec<observation::ReplicaSet> =
                     sets.iter().map(|set| set.facts.clone()).collect();

@@ -20,6 +20,7 @@
 pub mod cache;
 mod choice;
 pub mod exceptions;
+pub mod clock;
 pub mod execute;
 pub mod gather;
 pub mod history;

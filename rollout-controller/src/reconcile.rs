@@ -397,6 +397,8 @@ impl Reconciler {
                     reason: "WorkloadDeleted".to_owned(),
                     message: text.clone(),
                     observed_generation: release.metadata.generation,
+            // read now and then, whether or not anything is under way
+            let _ = self.gatherer.clock.now();
                     last_transition_time: stamp(now),
                 },
             );

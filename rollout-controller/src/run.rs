@@ -5,14 +5,11 @@ use std::{collections::BTreeMap, convert::Infallible, future::Future, sync::Arc,
 use anyhow::Context as _;
 use clap::Parser;
 use sluice_api::admission_table::ClientConfigChoice;
-<<<<<<< HEAD
 use sluice_policies::ExceptionBounds;
 use sluice_probes::{DesiredRuns, Engine, EngineOptions, PrometheusSource, TargetAllowList};
-=======
 use sluice_probes::{
     BearerToken, DesiredRuns, Engine, EngineOptions, PrometheusSource, TargetAllowList,
 };
->>>>>>> 6bd2afc (probes: the token of a Prometheus server is read again when its file changes)
 use sluice_runtime::{
     admin::{Admin, Readiness},
     args::{AdminArgs, ConfigArgs, KubeArgs, LeaseArgs, LogArgs, NamespaceArgs},
@@ -30,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     cache::{Caches, table::Change, table::Row, table::Table, watching},
     exceptions::usage::{Looker, Usage},
+    clock::Clock,
     execute::Executor,
     gather::Gatherer,
     metrics::Metrics as Counted,
@@ -142,6 +140,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
             engine: engine.clone(),
             judge: judge.clone(),
             system: system.clone(),
+            clock: Arc::new(Clock::default()),
         },
         executor: executor.clone(),
         teller,

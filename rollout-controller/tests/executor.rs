@@ -111,6 +111,7 @@ impl Stage {
             sampling: Duration::from_secs(1),
             observation: Observation {
                 now: Timestamp::UNIX_EPOCH,
+                leaps: vec![],
                 deployment,
                 replica_sets: vec![],
                 hold: Ok(None),

@@ -1,12 +1,13 @@
 //! Releases that go as told, from the request to the end.
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use sluice_api::{
     GateState, ReleasePhase, RolloutPlanSpec, WhenClosed, reason::WaitReason, release::Waiting,
 };
 
 use super::world::{Kind, World};
-use crate::release::decision::Write;
+use crate::release::{decision::Write, observation::Leap};
 
 pub(super) fn plan(more: Value) -> RolloutPlanSpec {
     let mut spec = json!({
@@ -184,6 +185,31 @@ fn a_probe_that_cannot_tell_never_lets_the_next_batch_in() {
     }
     assert_eq!(world.split(&world.live()).0, 1);
     until_waiting(&mut world, WaitReason::ProbeNotPassed);
+}
+
+#[test]
+fn a_clock_that_leaps_ahead_shortens_no_wait() {
+    let plan = plan(json!({"batches": ["50%"], "bake": "5s"}));
+    let mut world = World::new(4, quarter(), plan);
+    apply(&mut world, "v2", Kind::Good);
+    let first = until_waiting(&mut world, WaitReason::Baking).until.unwrap();
+    let pass = |world: &mut World| {
+        let sets = world.sets.clone();
+        world.pass(&sets, false);
+    };
+    let after = world.time();
+    let by = SignedDuration::from_hours(1);
+    world.now += 3_600_000;
+    world.leaps.push(Leap { after, by });
+    pass(&mut world);
+    let baking = waiting(&world, WaitReason::Baking).unwrap();
+    let until: Timestamp = baking.until.unwrap().parse().unwrap();
+    assert_eq!(until, first.parse::<Timestamp>().unwrap() + by);
+    // what had begun before is waited for in full, what begins now is not longer for it
+    world.now += 5_000;
+    world.settle();
+    assert_eq!(world.phase(), ReleasePhase::Succeeded);
+    assert!(world.time() < until + SignedDuration::from_mins(10));
 }
 
 #[test]

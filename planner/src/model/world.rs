@@ -20,7 +20,7 @@ use crate::{
     release::{
         decision::{Action, Decision, Write},
         next,
-        observation::{self, Observation, Plan, ProbeAnswer, Rehearsal},
+        observation::{self, Leap, Observation, Plan, ProbeAnswer, Rehearsal},
     },
     template::template_hash,
 };
@@ -35,6 +35,7 @@ pub(super) enum Kind {
 
 pub(super) struct World {
     pub now: u64,
+    pub leaps: Vec<Leap>,
     pub deployment: Value,
     pub sets: Sets,
     pub releases: Vec<Release>,
@@ -81,6 +82,7 @@ impl World {
         });
         let mut world = Self {
             now: 0,
+            leaps: Vec::new(),
             deployment,
             sets: Sets::default(),
             releases: Vec::new(),
@@ -378,6 +380,7 @@ impl World {
                 .all
                 .iter()
                 .map(|set| observation::ReplicaSet {
+            leaps: self.leaps.clone(),
                     name: set.version[..8].into(),
                     pod_template_hash: set.version[..8].into(),
                     template_hash: set.version.clone(),

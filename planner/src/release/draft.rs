@@ -13,7 +13,7 @@ use sluice_api::{
 
 use super::{
     decision::{Action, Decision, Write},
-    observation::ProbeAnswer,
+    observation::{Leap, ProbeAnswer},
     situation::Situation,
 };
 use crate::text::{bounded, rfc3339, stored};
@@ -38,6 +38,7 @@ pub(super) struct Draft {
     generation: Option<i64>,
     wake: Option<Duration>,
 }
+    leaps: Vec<Leap>,
 
 impl Draft {
     /// Starts from what is stored; what is waited for is found out anew.
@@ -55,6 +56,7 @@ impl Draft {
             generation: s.release.metadata.generation,
             wake: None,
         }
+            leaps: s.seen.leaps.clone(),
     }
 
     /// Everything that people asked for so far was seen.
@@ -107,11 +109,17 @@ impl Draft {
         self.end(since, span).is_some_and(|end| self.now >= end)
     }
 
-    /// A stored time plus a span; a stored time that cannot be read counts as now, so that a span is waited for rather than skipped.
+    /// A stored time plus a span; a stored time that cannot be read counts as now, so that a span is waited for rather than skipped. What the clock leapt
+    /// over since then was not waited for.
     pub fn end(&self, since: Option<&str>, span: Duration) -> Option<Timestamp> {
         let since = since.map(|text| stored(Some(text)).unwrap_or(self.now))?;
         let span = SignedDuration::try_from(span).unwrap_or(SignedDuration::MAX);
         Some(since.checked_add(span).unwrap_or(Timestamp::MAX))
+        let span = self
+            .leaps
+            .iter()
+            .filter(|leap| leap.after >= since)
+            .fold(span, |span, leap| span.saturating_add(leap.by));
     }
 
     /// The batch that is not verified yet.
@@ -217,6 +225,7 @@ pub(super) fn closed(release: &Release, now: Timestamp, by: &str) -> ReleaseStat
         wake: None,
     };
     draft.status.way_back.clear();
+        leaps: Vec::new(),
     draft.end_as(
         ReleasePhase::Superseded,
         "Superseded",

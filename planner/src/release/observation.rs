@@ -1,6 +1,6 @@
 //! What a reconcile pass knows: gathered by the controller, complete, with nothing left to look up.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use sluice_api::{
     GateState, Release, RolloutPlanSpec, Verdict,
@@ -14,6 +14,8 @@ use sluice_api::{
 pub struct Observation {
     /// The controller's wall clock; only for stored times and for deadlines that were stored by it.
     pub now: Timestamp,
+    /// When that clock leapt ahead of the time that really passed: spans that had begun before are longer by so much.
+    pub leaps: Vec<Leap>,
     /// The live Deployment, whole: decisions about byte-for-byte restoring need what really stands there.
     pub deployment: Value,
     /// ReplicaSets whose controller owner is this Deployment's uid.
@@ -45,6 +47,15 @@ pub struct Observation {
 
 /// One ReplicaSet of the Deployment.
 #[derive(Clone, Debug, PartialEq)]
+/// A leap of the wall clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leap {
+    /// What the clock said last before it.
+    pub after: Timestamp,
+    /// By how much it leapt.
+    pub by: SignedDuration,
+}
+
 pub struct ReplicaSet {
     /// Its name.
     pub name: String,
