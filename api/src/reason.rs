@@ -93,8 +93,16 @@ pub enum RefusalReason {
     NotHeld,
     /// Annotations that only Sluice writes were changed.
     StateChanged,
-    /// `rollout undo` would bring a refused or superseded version back.
-    UndoRefused,
+    /// A guarded workload gets a controller as owner: from then on its releases are its owner's business. Warned of, never refused.
+    BecomesOwned,
+}
+
+impl AbortReason {
+    /// Whether it speaks against the template that was released.
+    #[must_use]
+    pub const fn blames_template(self) -> bool {
+        !matches!(self, Self::TemplateReverted | Self::NoWayBack)
+    }
 }
 
 /// Defines the text form of a reason: the word itself.

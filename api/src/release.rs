@@ -328,6 +328,9 @@ pub struct BatchRecord {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub evidence: Vec<ProbeEvidence>,
+    /// Answers beyond these that are not kept, so that the record stays small.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub evidence_left_out: u32,
 }
 
 /// What one probe said at one moment.
@@ -348,6 +351,7 @@ pub struct ProbeEvidence {
 
 /// Why a release was aborted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct AbortRecord {
     /// The typed reason.
     pub reason: AbortReason,
@@ -358,6 +362,9 @@ pub struct AbortRecord {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub evidence: Vec<ProbeEvidence>,
+    /// Answers beyond these that are not kept, so that the record stays small.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub evidence_left_out: u32,
 }
 
 /// When what happened, RFC 3339 with milliseconds. Set once each.
@@ -396,6 +403,27 @@ pub struct Timeline {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 40))]
     pub finished: Option<String>,
+}
+
+const fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+impl ReleaseStatus {
+    /// Whether it ended and its template is to blame, as far as is known: such a template is nothing to return to and is not let in again. A human who put the
+    /// old template back and a way back that was refused say nothing about the template.
+    #[must_use]
+    pub fn blames_template(&self) -> bool {
+        let badly = matches!(
+            self.phase,
+            ReleasePhase::Failed | ReleasePhase::RolledBack | ReleasePhase::RollbackIneffective
+        );
+        badly
+            && self
+                .abort
+                .as_ref()
+                .is_none_or(|abort| abort.reason.blames_template())
+    }
 }
 
 impl ReleaseSpec {

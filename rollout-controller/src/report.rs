@@ -214,6 +214,7 @@ mod tests {
             reason: sluice_api::reason::AbortReason::ProbeFailed,
             message: "shop/http: status 500".into(),
             evidence: vec![],
+            evidence_left_out: 0,
         });
         let note = phase_note(&key, &release, &status).unwrap();
         assert!(note.warning);

@@ -74,6 +74,7 @@ fn record(draft: &mut Draft, failure: &Failure) {
         reason: failure.reason,
         message: bounded(&failure.message, MESSAGE),
         evidence: failure.evidence.clone(),
+        evidence_left_out: failure.evidence_left_out,
     });
     let timeline = &mut draft.status.timeline;
     timeline.occurred = timeline.occurred.take().or(failure.occurred.map(rfc3339));

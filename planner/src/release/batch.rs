@@ -5,7 +5,7 @@ use sluice_api::{BatchSize, ReleasePhase, RolloutPlanSpec, reason::WaitReason};
 
 use super::{
     decision::{Decision, Write},
-    draft::{Draft, evidence, unproved},
+    draft::{Draft, evidence, left_out, unproved},
     failure,
     observation::Plan,
     situation::Situation,
@@ -138,6 +138,7 @@ fn is_verified(s: &Situation, draft: &mut Draft, plan: &RolloutPlanSpec, batch: 
     if let Some(record) = draft.open_batch() {
         record.verified = Some(rfc3339(now));
         record.evidence = evidence(&s.seen.during);
+        record.evidence_left_out = left_out(s.seen.during.len());
     }
     true
 }

@@ -12,6 +12,7 @@ use sluice_api::{
 };
 
 use super::{
+    bounds::keep_small,
     decision::{Action, Decision, Write},
     observation::{Leap, ProbeAnswer},
     situation::Situation,
@@ -37,8 +38,8 @@ pub(super) struct Draft {
     before: Vec<Waiting>,
     generation: Option<i64>,
     wake: Option<Duration>,
-}
     leaps: Vec<Leap>,
+}
 
 impl Draft {
     /// Starts from what is stored; what is waited for is found out anew.
@@ -55,8 +56,8 @@ impl Draft {
             status,
             generation: s.release.metadata.generation,
             wake: None,
-        }
             leaps: s.seen.leaps.clone(),
+        }
     }
 
     /// Everything that people asked for so far was seen.
@@ -114,12 +115,12 @@ impl Draft {
     pub fn end(&self, since: Option<&str>, span: Duration) -> Option<Timestamp> {
         let since = since.map(|text| stored(Some(text)).unwrap_or(self.now))?;
         let span = SignedDuration::try_from(span).unwrap_or(SignedDuration::MAX);
-        Some(since.checked_add(span).unwrap_or(Timestamp::MAX))
         let span = self
             .leaps
             .iter()
             .filter(|leap| leap.after >= since)
             .fold(span, |span, leap| span.saturating_add(leap.by));
+        Some(since.checked_add(span).unwrap_or(Timestamp::MAX))
     }
 
     /// The batch that is not verified yet.
@@ -205,6 +206,7 @@ impl Draft {
                 .first()
                 .map(|waiting| bounded(&waiting.message, MESSAGE));
         }
+        keep_small(&mut self.status);
         Decision {
             status: Some(self.status),
             action,
@@ -223,14 +225,15 @@ pub(super) fn closed(release: &Release, now: Timestamp, by: &str) -> ReleaseStat
         before: Vec::new(),
         generation: release.metadata.generation,
         wake: None,
+        leaps: Vec::new(),
     };
     draft.status.way_back.clear();
-        leaps: Vec::new(),
     draft.end_as(
         ReleasePhase::Superseded,
         "Superseded",
         &format!("release {by} took its place"),
     );
+    keep_small(&mut draft.status);
     draft.status
 }
 
@@ -248,6 +251,11 @@ pub(super) fn evidence<'p>(
             at: answer.at.map(rfc3339).unwrap_or_default(),
         })
         .collect()
+}
+
+/// How many of so many answers [`evidence`] does not store.
+pub(super) fn left_out(answers: usize) -> u32 {
+    u32::try_from(answers.saturating_sub(EVIDENCE)).unwrap_or(u32::MAX)
 }
 
 /// Why probes do not prove anything yet since `after`; empty when every one passed with a sample taken later.

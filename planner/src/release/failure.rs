@@ -12,7 +12,7 @@ use sluice_api::{
 };
 
 use super::{
-    draft::{Draft, evidence},
+    draft::{Draft, evidence, left_out},
     observation::ProbeAnswer,
     situation::Situation,
 };
@@ -22,6 +22,7 @@ pub(super) struct Failure {
     pub reason: AbortReason,
     pub message: String,
     pub evidence: Vec<ProbeEvidence>,
+    pub evidence_left_out: u32,
     pub occurred: Option<Timestamp>,
     pub detected: Option<Timestamp>,
 }
@@ -32,6 +33,7 @@ impl Failure {
             reason,
             message,
             evidence: Vec::new(),
+            evidence_left_out: 0,
             occurred: None,
             detected: Some(detected),
         }
@@ -50,6 +52,7 @@ pub(super) fn requested(s: &Situation) -> Option<Failure> {
         reason: AbortReason::Requested,
         message: format!("abort requested{by}: {}", request.reason),
         evidence: Vec::new(),
+        evidence_left_out: 0,
         occurred: None,
         detected: None,
     })
@@ -80,6 +83,7 @@ pub(super) fn probes<'p>(answers: impl IntoIterator<Item = &'p ProbeAnswer>) -> 
             .iter()
             .filter_map(|answer| answer.detected.or(answer.at))
             .min(),
+        evidence_left_out: left_out(failing.len()),
         evidence: evidence(failing),
     })
 }
@@ -166,6 +170,7 @@ pub(super) fn no_way_back(why: &str) -> Failure {
         reason: AbortReason::NoWayBack,
         message: format!("the way back was refused in its rehearsal: {why}"),
         evidence: Vec::new(),
+        evidence_left_out: 0,
         occurred: None,
         detected: None,
     }
@@ -177,6 +182,7 @@ pub(super) fn reverted() -> Failure {
         reason: AbortReason::TemplateReverted,
         message: "the stable template was put back".to_owned(),
         evidence: Vec::new(),
+        evidence_left_out: 0,
         occurred: None,
         detected: None,
     }

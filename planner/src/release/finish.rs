@@ -4,7 +4,7 @@ use sluice_api::{ReleasePhase, reason::WaitReason};
 
 use super::{
     decision::Decision,
-    draft::{Draft, unproved},
+    draft::{Draft, evidence, left_out, unproved},
     failure,
     observation::Plan,
     situation::Situation,
@@ -76,7 +76,8 @@ pub(super) fn decide(s: &Situation, mut draft: Draft) -> Decision {
     let now = rfc3339(draft.now);
     if let Some(record) = draft.open_batch() {
         record.verified = Some(now.clone());
-        record.evidence = super::draft::evidence(&s.seen.after);
+        record.evidence = evidence(&s.seen.after);
+        record.evidence_left_out = left_out(s.seen.after.len());
     }
     draft.status.timeline.verified.get_or_insert(now);
     draft.status.way_back.clear();

@@ -32,6 +32,7 @@ use crate::{
 
 mod abort;
 mod batch;
+mod bounds;
 pub mod decision;
 mod draft;
 mod failure;
