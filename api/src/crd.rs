@@ -85,6 +85,26 @@ mod tests {
         }
     }
 
+    /// The API server shows the first match of a path and drops the rest, without a sign that there was more.
+    #[test]
+    fn no_column_shows_one_of_many() {
+        for crd in all() {
+            for column in crd.spec.versions[0]
+                .additional_printer_columns
+                .iter()
+                .flatten()
+            {
+                assert!(
+                    !column.json_path.contains("[*]"),
+                    "{} {}: {}",
+                    crd.spec.names.kind,
+                    column.name,
+                    column.json_path
+                );
+            }
+        }
+    }
+
     #[test]
     fn every_string_and_list_is_bounded_and_short_names_are_our_own() {
         for crd in all() {

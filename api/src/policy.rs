@@ -21,7 +21,6 @@ use crate::{Condition, component::LabelSelector};
     shortname = "slpolicy",
     category = "sluice",
     doc = "Rules for manifests. In Sluice's own namespace a policy judges every namespace it matches, elsewhere only its own. The same file is checked offline by `sluice check`.",
-    printcolumn(name = "Rules", type_ = "string", json_path = ".spec.rules[*].use"),
     printcolumn(
         name = "Accepted",
         type_ = "string",
