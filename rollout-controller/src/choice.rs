@@ -8,7 +8,13 @@ use sluice_api::{
     annotation::{Denied, Hold},
 };
 
-use crate::cache::{is_finished, rows::ReplicaSetRow};
+use crate::{
+    cache::{is_finished, rows::ReplicaSetRow},
+    validate::cut,
+};
+
+/// One sentence: eight denied templates are remembered on a workload.
+const REASON: usize = 240;
 
 /// When a Release was made, then its name: the youngest sorts last.
 fn age(release: &Release) -> (Option<Timestamp>, Option<&str>) {
@@ -59,9 +65,36 @@ pub(crate) fn pick(
     (chosen, others)
 }
 
+/// The templates that releases proved bad, oldest first: not those that a human forgave or that a later release proved well.
+pub(crate) fn condemned(releases: &[Arc<Release>]) -> Vec<Denied> {
+    let mut releases: Vec<&Arc<Release>> = releases.iter().collect();
+    releases.sort_by(|one, other| age(one).cmp(&age(other)));
+    let mut bad: Vec<Denied> = Vec::new();
+    for release in releases {
+        let Some(status) = &release.status else {
+            continue;
+        };
+        let target = &release.spec.target.hash;
+        if status.phase == ReleasePhase::Succeeded || status.blames_template() {
+            bad.retain(|known| known.target != *target);
+        }
+        if status.blames_template() && release.spec.retry.is_none() {
+            let why = status.abort.as_ref().map(|abort| abort.message.as_str());
+            bad.push(Denied {
+                uid: release.spec.workload.uid.clone(),
+                target: target.clone(),
+                release: release.metadata.name.clone().unwrap_or_default(),
+                reason: cut(why.unwrap_or("it did not succeed"), REASON),
+            });
+        }
+    }
+    bad
+}
+
 /// The ReplicaSet of the version that a rollback would return to. What runs is the baseline: the last version that a release proved, if it still has ready
 /// pods; else the version with the most ready pods; with no ready pod anywhere the last proved one, then the one the hold names. A version of which no pod is ready and
-/// which nothing ever proved is nothing to return to: a failure then waits for a human, and no rollback that cannot help locks the fix out.
+/// which nothing ever proved is nothing to return to, and neither is one that a release proved bad, however ready its pods are: a failure then waits for a human,
+/// and no rollback that cannot help locks the fix out.
 pub(crate) fn baseline<'a>(
     target: &str,
     named: Option<&str>,
@@ -81,10 +114,12 @@ pub(crate) fn baseline<'a>(
     let proved = proved
         .last()
         .map(|release| release.spec.target.hash.as_str());
+    let bad = condemned(releases);
     let others: Vec<&ReplicaSetRow> = sets
         .iter()
         .map(AsRef::as_ref)
         .filter(|set| set.facts.template_hash != target)
+        .filter(|set| !bad.iter().any(|bad| bad.target == set.facts.template_hash))
         .collect();
     let of = |hash: Option<&str>| {
         others
@@ -226,6 +261,22 @@ mod tests {
     #[test]
     fn what_runs_is_the_baseline() {
         let proved = [release("r1", DAY[0], "t1", "Succeeded", false)];
+        let failed = [release("r1", DAY[0], "b", "Failed", false)];
+        let forgiven = [release("r1", DAY[0], "b", "Failed", true)];
+        let redeemed = [
+            release("r1", DAY[0], "b", "Failed", false),
+            release("r2", DAY[1], "b", "Succeeded", false),
+        ];
+        let mut undone = Release::clone(&failed[0]);
+        if let Some(status) = &mut undone.status {
+            status.abort = Some(
+                serde_json::from_value(
+                    json!({"reason": "TemplateReverted", "message": "put back"}),
+                )
+                .unwrap(),
+            );
+        }
+        let undone = [Arc::new(undone)];
         for (what, releases, named, sets, expected) in [
             (
                 "nothing runs",
@@ -279,6 +330,34 @@ mod tests {
                 None,
                 vec![set("a", DAY[0], 0, 0), set("b", DAY[1], 0, 9)],
                 None,
+            ),
+            (
+                "ready, and its only release failed",
+                &failed[..],
+                Some("b"),
+                vec![set("b", DAY[1], 9, 9)],
+                None,
+            ),
+            (
+                "ready, failed, and a human forgave it",
+                &forgiven[..],
+                None,
+                vec![set("b", DAY[1], 9, 9)],
+                Some("b"),
+            ),
+            (
+                "ready, failed, and proved well since",
+                &redeemed[..],
+                None,
+                vec![set("b", DAY[1], 9, 9)],
+                Some("b"),
+            ),
+            (
+                "ready, and undone by a human who blamed nothing",
+                &undone[..],
+                None,
+                vec![set("b", DAY[1], 9, 9)],
+                Some("b"),
             ),
             (
                 "of equals the younger",

@@ -59,9 +59,9 @@ pub struct Gatherer {
     /// What gates say.
     pub judge: Arc<Judge>,
     /// Sluice's own namespace.
+    pub system: String,
     /// What time it is.
     pub clock: Arc<Clock>,
-    pub system: String,
 }
 
 impl Gatherer {
@@ -78,7 +78,8 @@ impl Gatherer {
             return Ok(None);
         };
         let releases = self.caches.releases.of(&row.uid);
-        if row.deleting || !(self.caches.is_active(&row) || retry_waits(&row, &releases)) {
+        let waits = self.caches.is_active(&row) || retry_waits(&row, &releases) || row.garbled;
+        if row.deleting || !waits {
             return Ok(None);
         }
         let deployment = match &row.whole {
@@ -178,6 +179,7 @@ impl Gatherer {
             },
             hold,
             originals,
+            condemned: condemned(&releases),
             stable,
             gates: self.judge.gates_of(workload(key, &row)),
             during: answers(&during, release_run),

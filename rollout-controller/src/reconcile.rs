@@ -169,6 +169,9 @@ impl Reconciler {
             if let (Some(before), Some(status)) = (&found.observation.release, &decision.status) {
                 self.tell(key, before, status);
             }
+            if outcome.is_ok() {
+                self.tell_remembered(&found, &decision);
+            }
             match outcome {
                 Ok(Outcome::Moved(rehearsal)) => {
                     if let Some(rehearsal) = rehearsal {
@@ -278,6 +281,31 @@ impl Reconciler {
             self.metrics.entered(status.phase);
             self.teller.tell(note);
         }
+    }
+
+    /// The memory of denied templates was garbage and was written anew: somebody wrote there who must not.
+    fn tell_remembered(&self, found: &Found, decision: &Decision) {
+        let Action::Patch {
+            write: Write::Remember,
+            ..
+        } = decision.action
+        else {
+            return;
+        };
+        let count = found.observation.condemned.len();
+        tracing::warn!(deployment = %found.key, count, "unreadable memory of denied templates was written anew");
+        self.teller.tell(Note {
+            workload: found.key.clone(),
+            uid: uid_of(found),
+            warning: true,
+            reason: "MemoryRestored".to_owned(),
+            text: format!(
+                "annotation {} could not be read; it was written anew from the records of releases, {count} of which proved a template bad",
+                sluice_api::annotation::DENIED
+            ),
+            release: None,
+            batch: None,
+        });
     }
 
     fn look_for_unheld(&self, key: &Key) {

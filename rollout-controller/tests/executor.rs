@@ -118,6 +118,7 @@ impl Stage {
                 originals: Ok(None),
                 release,
                 others: vec![],
+                condemned: vec![],
                 stable: None,
                 plan: Plan::Missing { why: String::new() },
                 gates: vec![],
@@ -304,8 +305,6 @@ async fn a_status_that_lost_a_race_stops_the_action() {
 }
 
 #[tokio::test]
-async fn a_lost_race_and_a_refusal_are_told_apart_although_both_are_422() {
-#[tokio::test]
 async fn a_record_of_owners_that_others_may_have_renewed_is_not_written_over() {
     let stage = stage(true);
     let found = stage.found();
@@ -335,6 +334,8 @@ async fn a_record_of_owners_that_others_may_have_renewed_is_not_written_over() {
     );
 }
 
+#[tokio::test]
+async fn a_lost_race_and_a_refusal_are_told_apart_although_both_are_422() {
     for (what, change, stale) in [("race", true, true), ("refusal", false, false)] {
         let stage = stage(true);
         let found = stage.found();

@@ -55,7 +55,8 @@ impl<'a> Change<'a> {
     }
 
     /// The stable version of the workload: that of the release under way, else what the last one left, else that of the last success,
-    /// else what runs everywhere and is available. Never merely what the old object asks for: that may be a rollout which never got anywhere.
+    /// else what runs everywhere and is available, unless a release proved it bad. Never merely what the old object asks for: that may be a rollout which
+    /// never got anywhere.
     pub fn stable<'f>(&'f self, facts: &'f Facts) -> Option<&'f str> {
         let hold = self.old.as_ref().and_then(|old| old.hold.as_ref());
         let under_way = facts
@@ -84,6 +85,7 @@ impl<'a> Change<'a> {
                 let old = self.old.as_ref()?;
                 (old.hold.is_none() && old.view.replicas > 0 && old.view.is_complete())
                     .then_some(old.hash.as_str())
+                    .filter(|hash| facts.condemns(hash).is_none())
             })
     }
 

@@ -86,6 +86,20 @@ pub struct GateFact {
 
 /// A release as far as admission needs it.
 #[derive(Clone, Debug, PartialEq)]
+impl Facts {
+    /// The release that proved a template bad, unless a later one proved it well or a human forgave it.
+    pub(crate) fn condemns(&self, template: &str) -> Option<&ReleaseFact> {
+        self.releases
+            .iter()
+            .rev()
+            .find(|release| {
+                release.target == template
+                    && (release.blamed || release.phase == ReleasePhase::Succeeded)
+            })
+            .filter(|release| release.blamed && !release.retry)
+    }
+}
+
 pub struct ReleaseFact {
     /// Its name.
     pub name: String,
@@ -97,6 +111,8 @@ pub struct ReleaseFact {
     pub phase: ReleasePhase,
     /// A human asked to retry it.
     pub retry: bool,
+    /// It ended and its target is to blame, see [`sluice_api::ReleaseStatus::blames_template`].
+    pub blamed: bool,
 }
 
 /// The answer of the mutating webhook: JSON Patch operations, none when the object stays as it is.

@@ -3,7 +3,7 @@
 use serde_json::json;
 use sluice_api::{
     ReleasePhase,
-    annotation::{HOLD, ORIGINALS},
+    annotation::{DENIED, HOLD, ORIGINALS},
     reason::WaitReason,
 };
 
@@ -127,6 +127,30 @@ fn unreadable_annotations_stop_the_way_forward_and_not_the_way_back() {
         assert_eq!(world.phase(), ReleasePhase::RolledBack, "{key}");
         assert_eq!(world.deployment["spec"], users, "{key}");
     }
+}
+
+#[test]
+fn unreadable_memory_is_written_anew_from_the_records_of_releases() {
+    let mut world = world(10);
+    let bad = apply(&mut world, "v2", Kind::ReadyButFailing);
+    world.settle();
+    assert_eq!(world.phase(), ReleasePhase::RolledBack);
+    for garbage in ["", "[{not json", "{}"] {
+        world.unseen(|object| object["metadata"]["annotations"][DENIED] = json!(garbage));
+        let wanted = bad.clone();
+        let refused = world.request(|object| object["spec"]["template"] = wanted);
+        assert_eq!(refused.unwrap_err()[0].rule, "template-denied", "{garbage}");
+        world.settle();
+        assert_eq!(world.writes.last(), Some(&Write::Remember));
+        let memory = world.deployment["metadata"]["annotations"][DENIED].clone();
+        assert!(memory.as_str().unwrap().contains("\"target\""), "{memory}");
+        let wanted = bad.clone();
+        let refused = world.request(|object| object["spec"]["template"] = wanted);
+        assert_eq!(refused.unwrap_err()[0].rule, "template-denied", "{garbage}");
+    }
+    apply(&mut world, "v3", Kind::Good);
+    world.settle();
+    assert_eq!(world.phase(), ReleasePhase::Succeeded);
 }
 
 #[test]

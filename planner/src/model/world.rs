@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sluice_api::{
     Action as Act, Finding, GateState, Release, ReleasePhase, RolloutPlanSpec, Verdict, WhenClosed,
     WorkloadKind,
-    annotation::{HOLD, ORIGINALS},
+    annotation::{Denied, HOLD, ORIGINALS},
     gate::ReasonEntry,
     reason::GateReason,
     release::{PlanRef, StableTemplate},
@@ -245,6 +245,7 @@ impl World {
             .map(|release| release.spec.target.hash.clone());
         Facts {
             plan: self.plan.is_some(),
+            plan_idle: false,
             gates: vec![GateFact {
                 name: "shop/gate".into(),
                 state: self.gate.0,
@@ -264,6 +265,10 @@ impl World {
                         .as_ref()
                         .map(|stable| stable.hash.clone()),
                     phase: phase(release),
+                    blamed: release
+                        .status
+                        .as_ref()
+                        .is_some_and(|status| status.blames_template()),
                     retry: release.spec.retry.is_some(),
                 })
                 .collect(),
@@ -375,12 +380,12 @@ impl World {
         let stable = release.and_then(|release| release.spec.stable.clone());
         Observation {
             now: self.time(),
+            leaps: self.leaps.clone(),
             deployment: self.deployment.clone(),
             replica_sets: sets
                 .all
                 .iter()
                 .map(|set| observation::ReplicaSet {
-            leaps: self.leaps.clone(),
                     name: set.version[..8].into(),
                     pod_template_hash: set.version[..8].into(),
                     template_hash: set.version.clone(),
@@ -396,6 +401,20 @@ impl World {
             originals,
             release: release.cloned(),
             others,
+            condemned: self
+                .releases
+                .iter()
+                .filter(|release| release.spec.retry.is_none())
+                .filter_map(|release| {
+                    let status = release.status.as_ref()?;
+                    status.blames_template().then(|| Denied {
+                        uid: release.spec.workload.uid.clone(),
+                        target: release.spec.target.hash.clone(),
+                        release: release.metadata.name.clone().unwrap(),
+                        reason: "it was bad".into(),
+                    })
+                })
+                .collect(),
             stable: self.baseline(named.and_then(|hold| hold.stable.as_deref())),
             plan: match &self.plan {
                 Some(spec) => Plan::Active {

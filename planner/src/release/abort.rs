@@ -100,12 +100,7 @@ pub(super) fn undo(s: &Situation, mut draft: Draft) -> Decision {
         };
     };
     // a human who put the old template back, and a way back that was refused, say nothing about the template
-    let remembered = why.is_none_or(|why| {
-        !matches!(
-            why.reason,
-            AbortReason::TemplateReverted | AbortReason::NoWayBack
-        )
-    });
+    let remembered = why.is_none_or(|why| why.reason.blames_template());
     let denied = remembered.then(|| Denied {
         uid: s.view.uid.to_owned(),
         target: s.target().to_owned(),

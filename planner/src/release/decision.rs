@@ -66,4 +66,6 @@ pub enum Write {
     CleanUp,
     /// A human's retry: a denied template is forgotten.
     Forgive,
+    /// The memory of denied templates cannot be read: it is written anew from the records of releases.
+    Remember,
 }

@@ -83,6 +83,12 @@ pub fn next(observation: &Observation) -> Decision {
         }
         (None, _) => nothing(),
     };
+    if decision.action == Action::None
+        && let Some(patch) = writes::remember(&view, &observation.condemned)
+    {
+        let write = Write::Remember;
+        decision.action = Action::Patch { write, patch };
+    }
     if decision.action == Action::None && decision.status.is_none() {
         decision.action = forgive(observation, &view);
     }

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use sluice_api::{
     GateState, Release, RolloutPlanSpec, Verdict,
-    annotation::{Hold, Originals},
+    annotation::{Denied, Hold, Originals},
     gate::ReasonEntry,
     release::{PlanRef, StableTemplate},
 };
@@ -28,6 +28,8 @@ pub struct Observation {
     pub release: Option<Release>,
     /// Other unfinished Releases of this workload uid: superseded ones that must be closed.
     pub others: Vec<Release>,
+    /// Templates that releases of this workload uid proved bad and nobody forgave, oldest first: what [`sluice_api::annotation::DENIED`] should remember.
+    pub condemned: Vec<Denied>,
     /// The stable version for a release that is about to be recorded: from the last Succeeded Release, else from the
     /// ReplicaSet (other than the target's) with the most ready pods.
     pub stable: Option<StableTemplate>,
@@ -45,8 +47,6 @@ pub struct Observation {
     pub rehearsal: Option<Rehearsal>,
 }
 
-/// One ReplicaSet of the Deployment.
-#[derive(Clone, Debug, PartialEq)]
 /// A leap of the wall clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Leap {
@@ -56,6 +56,8 @@ pub struct Leap {
     pub by: SignedDuration,
 }
 
+/// One ReplicaSet of the Deployment.
+#[derive(Clone, Debug, PartialEq)]
 pub struct ReplicaSet {
     /// Its name.
     pub name: String,

@@ -72,8 +72,8 @@ pub(super) fn rollback(s: &Situation, stable: &Value, denied: Option<Denied>) ->
     }
     clear(&mut operations, &s.view);
     if let Some(denied) = denied {
-        // an unreadable list cannot be added to; the new one says at least what is known now
-        let known = annotations::denied(&s.view).unwrap_or_default();
+        // an unreadable list cannot be added to; the records of releases know what it said
+        let known = annotations::denied(&s.view).unwrap_or_else(|_| s.seen.condemned.clone());
         let list = annotations::with_denied(known, denied);
         annotate(&mut operations, &s.view, DENIED, annotation::write(&list));
     }
@@ -131,6 +131,22 @@ pub(super) fn forgive(
         patch::remove(&path)
     } else {
         patch::set(&path, annotation::write(&kept))
+    };
+    Some(vec![patch::test_version(view.resource_version), change])
+}
+
+/// The memory of denied templates, written anew; `None` when it can be read.
+pub(super) fn remember(view: &DeploymentView, condemned: &[Denied]) -> Option<Vec<Value>> {
+    annotations::denied(view).err()?;
+    let list = condemned
+        .iter()
+        .cloned()
+        .fold(Vec::new(), annotations::with_denied);
+    let path = patch::annotation(DENIED);
+    let change = if list.is_empty() {
+        patch::remove(&path)
+    } else {
+        patch::set(&path, annotation::write(&list))
     };
     Some(vec![patch::test_version(view.resource_version), change])
 }

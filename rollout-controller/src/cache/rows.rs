@@ -64,6 +64,8 @@ pub struct DeploymentRow {
     pub marked: bool,
     /// Whether it carries the annotation of denied templates.
     pub denied: bool,
+    /// Whether that annotation cannot be read.
+    pub garbled: bool,
     /// The object as it stands, where `marked`: what writes are computed from.
     pub whole: Option<Arc<Value>>,
 }
@@ -95,6 +97,11 @@ impl Row for DeploymentRow {
             replicas: spec["replicas"].as_i64().unwrap_or(1),
             marked,
             denied: has(annotation::DENIED),
+            garbled: annotation::read::<Vec<annotation::Denied>>(
+                annotation::DENIED,
+                metadata["annotations"][annotation::DENIED].as_str(),
+            )
+            .is_err(),
             whole: marked.then(|| Arc::new(object)),
         })
     }

@@ -13,6 +13,7 @@ use kube::{
 use serde_json::{Value, json};
 use sluice_api::{
     ComponentSelector, Gate, Policy, PolicyException, PolicyExceptionSpec, PolicySpec, RolloutPlan,
+    reason::AbortReason,
     release::ReleasePhase,
 };
 use sluice_planner::{admission::ReleaseFact, selection::Selects};
@@ -262,6 +263,7 @@ impl Reduce for ReleaseEntry {
             target: text("/spec/target/hash"),
             stable: (!stable.is_empty()).then_some(stable),
             phase,
+            blamed: blamed(&wire.data, phase),
             retry: wire
                 .data
                 .pointer("/spec/retry")
@@ -274,6 +276,18 @@ impl Reduce for ReleaseEntry {
         };
         (key, Self { fact, created })
     }
+}
+
+/// Whether a release ended and its template is to blame. A reason that cannot be read is no excuse.
+fn blamed(data: &Value, phase: ReleasePhase) -> bool {
+    let reason: Option<AbortReason> = data
+        .pointer("/status/abort/reason")
+        .and_then(|reason| serde::Deserialize::deserialize(reason).ok());
+    let badly = matches!(
+        phase,
+        ReleasePhase::Failed | ReleasePhase::RolledBack | ReleasePhase::RollbackIneffective
+    );
+    badly && reason.is_none_or(AbortReason::blames_template)
 }
 
 /// What an object says, readable or not.
