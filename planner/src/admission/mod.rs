@@ -63,6 +63,8 @@ pub struct Request<'a> {
 pub struct Facts {
     /// A valid plan applies and the namespace is of mode `enforce`.
     pub plan: bool,
+    /// A plan applies, and nothing is held because the namespace is not of mode `enforce`.
+    pub plan_idle: bool,
     /// Every gate that matches, freshness of its proof included.
     pub gates: Vec<GateFact>,
     /// The template hash of the last release of this workload uid that succeeded.

@@ -171,7 +171,16 @@ fn closed_gate(change: &Change, facts: &Facts, gate: &GateFact) -> Finding {
 }
 
 fn can_be_held(change: &Change, facts: &Facts) -> bool {
-    change.request.kind == WorkloadKind::Deployment && facts.plan && !change.request.name.is_empty()
+    facts.plan && holdable(change)
+}
+
+/// The same, were the namespace of mode `enforce`.
+fn could_be_held(change: &Change, facts: &Facts) -> bool {
+    facts.plan_idle && holdable(change)
+}
+
+fn holdable(change: &Change) -> bool {
+    change.request.kind == WorkloadKind::Deployment && !change.request.name.is_empty()
 }
 
 /// A hold that may last, over a rollout that is not finished: while paused, scaling grows every version in proportion, the unfinished one too.
@@ -189,6 +198,12 @@ fn unfinished_rollout(change: &Change, facts: &Facts) -> Option<Finding> {
             RefusalReason::UnfinishedRollout,
             TEMPLATE,
             format!(
+        WhenClosed::Hold if could_be_held(change, facts) => {
+            finding.action = Action::Warn;
+            finding.found.push_str(
+                "; in mode enforce the release would be held at zero new pods until it opens",
+            );
+        }
                 "{} of {} pods run the present template and gate {} would hold this one for long; scaling would grow both versions meanwhile",
                 old.view.updated, old.view.existing, gate.name
             ),
@@ -225,6 +240,42 @@ fn untouched(change: &Change, facts: &Facts) -> Option<Finding> {
         )
     })
 }
+/// A guarded workload gets a controller as owner. Operators do that to what they adopt, so it is not refused; but from now on nothing about it is judged,
+/// and whoever did not mean that must hear of it.
+fn becomes_owned(change: &Change, facts: &Facts) -> Option<Finding> {
+    let old = change.request.old?;
+    let guarded = facts.plan || facts.plan_idle || !facts.gates.is_empty();
+    if !guarded || controller_of(old).is_some() {
+        return None;
+    }
+    let owner = controller_of(change.request.new)?;
+    let mut finding = refused(
+        RefusalReason::BecomesOwned,
+        "metadata.ownerReferences",
+        format!(
+            "{owner} becomes the controller of a workload that a gate or a rollout plan guards; what a controller owns is neither judged nor held nor stepped"
+        ),
+        "no controlling owner, or none where a gate or plan matches",
+        "guard what makes the owner write: its releases are its own business".to_owned(),
+    );
+    finding.action = Action::Warn;
+    Some(finding)
+}
+
+/// The controller that owns an object, as people call it.
+fn controller_of(object: &Value) -> Option<String> {
+    let owner = object
+        .pointer("/metadata/ownerReferences")?
+        .as_array()?
+        .iter()
+        .find(|owner| owner["controller"] == true)?;
+    let text = |field: &str| -> String {
+        let text = owner[field].as_str().unwrap_or("-");
+        text.chars().take(80).collect()
+    };
+    Some(format!("{}/{}", text("kind"), text("name")))
+}
+
 
 fn retry(change: &Change, release: &str) -> String {
     format!(

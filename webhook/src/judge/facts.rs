@@ -69,8 +69,8 @@ pub(super) fn gather(indexes: &Indexes, request: &Request<'_>, mode: Mode, now: 
     let reach = indexes.within_reach(&indexes.plans, namespace);
     let plans = reach.iter().flatten().flat_map(|bucket| bucket.values());
     // a plan that cannot work counts too: what it should step is held, the controller says why it waits
-    let plan = mode == Mode::Enforce
-        && selection::applicable_plan::<PlanEntry>(workload, system, plans).is_some();
+    let applies = selection::applicable_plan::<PlanEntry>(workload, system, plans).is_some();
+    let plan = applies && mode == Mode::Enforce;
 
     let uid = old
         .and_then(|old| old.pointer("/metadata/uid"))
@@ -93,6 +93,7 @@ pub(super) fn gather(indexes: &Indexes, request: &Request<'_>, mode: Mode, now: 
 
     Facts {
         plan,
+        plan_idle: applies && !plan,
         gates,
         stable,
         releases,
