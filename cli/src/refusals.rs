@@ -52,7 +52,7 @@ pub fn all() -> Vec<Refusal> {
         RefusalReason::UnfinishedRollout,
         RefusalReason::NotHeld,
         RefusalReason::StateChanged,
-        RefusalReason::UndoRefused,
+        RefusalReason::BecomesOwned,
     ]
     .map(of)
     .to_vec()
@@ -96,11 +96,11 @@ const fn of(reason: RefusalReason) -> Refusal {
             means: "The request changes annotations that only Sluice writes (`sluice.dev/hold`, `sluice.dev/originals`, `sluice.dev/denied`). They are the record by\nwhich a release is stepped and taken back.",
             way_out: "Leave these annotations out of your manifests. To stop or repeat a release: `sluice release abort`, `sluice release retry`.",
         },
-        RefusalReason::UndoRefused => Refusal {
+        RefusalReason::BecomesOwned => Refusal {
             code: "SLU0007",
-            name: "undo-refused",
-            means: "`kubectl rollout undo` would bring back a version that was refused or superseded. The previous revision is not always the last good one.",
-            way_out: "`sluice release abort deployment/NAME` takes a running release back to the stable version. Else apply the version you want.",
+            name: "becomes-owned",
+            means: "A warning, never a refusal. The workload is guarded by a gate or a rollout plan and gets a controller as its owner (`ownerReferences` with\n`controller: true`). What a controller owns is its owner's business: from the next change on nothing about it is judged, held or stepped.\nThe controller of Sluice says the same in an Event on the workload and counts it in `sluice_workloads_not_governed`.",
+            way_out: "If an operator adopts the workload on purpose, gate what makes the operator write. If not, take the owner reference away.",
         },
     }
 }
@@ -118,7 +118,7 @@ mod tests {
             "UnfinishedRollout",
             "NotHeld",
             "StateChanged",
-            "UndoRefused",
+            "BecomesOwned",
         ];
         for (place, (refusal, reason)) in all().iter().zip(reasons).enumerate() {
             assert_eq!(refusal.code, format!("SLU{:04}", place + 1));

@@ -44,6 +44,7 @@ pub struct Metrics {
     passes: Family<OutcomeLabel, Counter>,
     seconds: Histogram,
     unheld: Counter,
+    not_governed: Gauge,
     leads: Gauge,
     events_dropped: Counter,
     lag: Gauge<f64, AtomicU64>,
@@ -65,6 +66,7 @@ impl Metrics {
                 0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0,
             ]),
             unheld: Counter::default(),
+            not_governed: Gauge::default(),
             leads: Gauge::default(),
             events_dropped: Counter::default(),
             lag: Gauge::default(),
@@ -109,6 +111,11 @@ impl Metrics {
             "releases_unheld",
             "Releases that slipped by without a hold",
             metrics.unheld.clone(),
+        );
+        registry.register(
+            "workloads_not_governed",
+            "Deployments that a gate or a plan matches and nobody judges, because a controller owns them",
+            metrics.not_governed.clone(),
         );
         registry.register(
             "leader",
@@ -186,6 +193,12 @@ impl Metrics {
     /// A release slipped by.
     pub fn slipped_by(&self) {
         self.unheld.inc();
+    }
+
+    /// How many Deployments step aside although something guards them.
+    pub fn not_governed(&self, count: usize) {
+        self.not_governed
+            .set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// Whether this process leads.

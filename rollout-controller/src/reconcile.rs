@@ -25,7 +25,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cache::{Caches, is_finished, table::Key},
+    cache::{Caches, is_finished, rows::DeploymentRow, table::Key},
     execute::{ExecuteError, Executor, Outcome},
     gather::{Found, Gatherer},
     history,
@@ -336,6 +336,46 @@ impl Reconciler {
         }
     }
 
+    /// A Deployment got a controller as its owner in the sight of this process.
+    pub fn became_owned(&self, key: &Key, row: &DeploymentRow) {
+        if !self.executor.leads() {
+            return;
+        }
+        let (gates, plans) = (self.caches.gates.all(), self.caches.plans.all());
+        let mode = self.caches.mode(&key.namespace);
+        let system = &self.gatherer.system;
+        let Some(owner) = takeover::stepped_aside((key, row), mode, &gates, &plans, system) else {
+            return;
+        };
+        tracing::warn!(deployment = %key, owner, "a guarded workload became its owner's business");
+        self.teller.tell(Note {
+            workload: key.clone(),
+            uid: row.uid.clone(),
+            warning: true,
+            reason: "NotGoverned".to_owned(),
+            text: format!(
+                "{owner} became its controller: although a gate or a rollout plan matches, it is neither judged nor held nor stepped any more"
+            ),
+            release: None,
+            batch: None,
+        });
+    }
+
+    /// How many Deployments a gate or a plan matches in vain, because a controller owns them.
+    fn not_governed(&self) -> usize {
+        let (gates, plans) = (self.caches.gates.all(), self.caches.plans.all());
+        self.caches
+            .deployments
+            .all()
+            .iter()
+            .filter(|(key, row)| {
+                let mode = self.caches.mode(&key.namespace);
+                let system = &self.gatherer.system;
+                takeover::stepped_aside((key, row), mode, &gates, &plans, system).is_some()
+            })
+            .count()
+    }
+
     fn slipped_by(&self, key: &Key, uid: &str, text: &str) {
         tracing::warn!(deployment = %key, text, "release slipped by");
         self.metrics.slipped_by();
@@ -357,9 +397,12 @@ impl Reconciler {
                 () = drain.cancelled() => return,
                 () = tokio::time::sleep(SWEEP) => {}
             }
+            // read now and then, whether or not anything is under way
+            let _ = self.gatherer.clock.now();
             if !self.executor.leads() || !self.caches.unsynced().is_empty() {
                 continue;
             }
+            self.metrics.not_governed(self.not_governed());
             let releases = self.caches.releases.all();
             self.metrics.open_releases(
                 releases
@@ -425,8 +468,6 @@ impl Reconciler {
                     reason: "WorkloadDeleted".to_owned(),
                     message: text.clone(),
                     observed_generation: release.metadata.generation,
-            // read now and then, whether or not anything is under way
-            let _ = self.gatherer.clock.now();
                     last_transition_time: stamp(now),
                 },
             );

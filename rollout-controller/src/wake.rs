@@ -42,6 +42,13 @@ impl Waker {
             self.reconciler
                 .changed_unheld(&change.key, &new.uid, &new.template_hash);
         }
+        if let (Some(old), Some(new)) = (&change.old, &change.new)
+            && old.uid == new.uid
+            && old.controlled_by.is_none()
+            && new.controlled_by.is_some()
+        {
+            self.reconciler.became_owned(&change.key, new);
+        }
         let shape = |row: &Arc<DeploymentRow>| (row.uid.clone(), row.labels.clone(), row.marked);
         if change.old.as_ref().map(shape) != change.new.as_ref().map(shape) {
             self.judge.wake();

@@ -36,15 +36,17 @@ pub(super) const NOT_NATIVE: Condition = Condition {
     },
 };
 
+/// Whether a controller owns an object.
+fn owned(object: &str) -> String {
+    format!(
+        "{object}.metadata.?ownerReferences.orValue([]).exists(owner, owner.?controller.orValue(false))"
+    )
+}
+
 pub(super) const NOT_OWNED: Condition = Condition {
     name: "not-owned-by-a-controller",
     reason: "objects that a controller owns: their owner is judged. An update must find the owner in the old object too, so nobody steps aside by naming one",
     expression: |_| {
-        let owned = |object: &str| {
-            format!(
-                "{object}.metadata.?ownerReferences.orValue([]).exists(owner, owner.?controller.orValue(false))"
-            )
-        };
         format!(
             "!({} && (request.operation == 'CREATE' || {}))",
             owned("object"),
@@ -100,11 +102,13 @@ pub(super) const RELEASE_READS: Condition = Condition {
 
 pub(super) const JUDGING_READS: Condition = Condition {
     name: "a-rule-reads-it",
-    reason: "updates that change neither the spec nor an annotation that only Sluice writes",
+    reason: "updates that change neither the spec nor an annotation that only Sluice writes, and bring no controller as owner, whose objects are not judged from then on",
     expression: |_| {
         format!(
-            "request.operation == 'CREATE' || object.spec != oldObject.spec || {}",
-            own_annotation_differs()
+            "request.operation == 'CREATE' || object.spec != oldObject.spec || {} || ({} && !{})",
+            own_annotation_differs(),
+            owned("object"),
+            owned("oldObject"),
         )
     },
 };

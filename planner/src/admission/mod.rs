@@ -86,8 +86,6 @@ pub struct GateFact {
     pub when_closed: WhenClosed,
 }
 
-/// A release as far as admission needs it.
-#[derive(Clone, Debug, PartialEq)]
 impl Facts {
     /// The release that proved a template bad, unless a later one proved it well or a human forgave it.
     pub(crate) fn condemns(&self, template: &str) -> Option<&ReleaseFact> {
@@ -102,6 +100,8 @@ impl Facts {
     }
 }
 
+/// A release as far as admission needs it.
+#[derive(Clone, Debug, PartialEq)]
 pub struct ReleaseFact {
     /// Its name.
     pub name: String,
@@ -111,10 +111,10 @@ pub struct ReleaseFact {
     pub stable: Option<String>,
     /// Where it is.
     pub phase: ReleasePhase,
-    /// A human asked to retry it.
-    pub retry: bool,
     /// It ended and its target is to blame, see [`sluice_api::ReleaseStatus::blames_template`].
     pub blamed: bool,
+    /// A human asked to retry it.
+    pub retry: bool,
 }
 
 /// The answer of the mutating webhook: JSON Patch operations, none when the object stays as it is.

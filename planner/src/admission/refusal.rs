@@ -11,7 +11,7 @@ pub(super) const fn code(reason: RefusalReason) -> &'static str {
         RefusalReason::UnfinishedRollout => "SLU0004",
         RefusalReason::NotHeld => "SLU0005",
         RefusalReason::StateChanged => "SLU0006",
-        RefusalReason::UndoRefused => "SLU0007",
+        RefusalReason::BecomesOwned => "SLU0007",
     }
 }
 
@@ -24,7 +24,7 @@ pub(super) const fn rule(reason: RefusalReason) -> &'static str {
         RefusalReason::UnfinishedRollout => "unfinished-rollout",
         RefusalReason::NotHeld => "not-held",
         RefusalReason::StateChanged => "state-changed",
-        RefusalReason::UndoRefused => "undo-refused",
+        RefusalReason::BecomesOwned => "becomes-owned",
     }
 }
 

@@ -74,6 +74,17 @@ fn asked(kind: WorkloadKind, old: Option<&Value>, new: &Value, facts: &Facts) ->
     validate(&request(kind, old, &last), facts)
 }
 
+fn ended(target: &str, phase: ReleasePhase, blamed: bool, retry: bool) -> ReleaseFact {
+    ReleaseFact {
+        name: "r1".into(),
+        target: target.to_owned(),
+        stable: None,
+        phase,
+        blamed,
+        retry,
+    }
+}
+
 fn refusals(answer: &Answer) -> Vec<&str> {
     answer
         .findings
@@ -356,6 +367,7 @@ fn a_denied_template_is_known_by_uid_and_hash_and_forgiven_by_a_retry() {
             target: target.clone(),
             stable: Some(hash(&old)),
             phase: ReleasePhase::RolledBack,
+            blamed: true,
             retry,
         }];
         let answer = asked(WorkloadKind::Deployment, Some(&old), &new, &facts);
@@ -378,6 +390,7 @@ fn a_lock_ends_with_a_retry_or_with_another_stable_version() {
             target: hash(&deployment("v2")),
             stable: Some(stable),
             phase: ReleasePhase::RollbackIneffective,
+            blamed: true,
             retry,
         }];
         let answer = asked(WorkloadKind::Deployment, Some(&old), &new, &facts);
@@ -414,4 +427,138 @@ fn an_object_that_cannot_be_read_is_refused_as_unknown() {
         answer.findings[0].found.contains("spec.replicas"),
         "{answer:?}"
     );
+}
+
+#[test]
+fn what_a_release_proved_bad_is_not_called_stable_because_it_is_ready() {
+    let (bad, new) = (deployment("v1"), deployment("v2"));
+    let target = hash(&bad);
+    for (what, releases, stable) in [
+        ("never released", vec![], Some(&target)),
+        (
+            "its only release failed",
+            vec![ended(&target, ReleasePhase::Failed, true, false)],
+            None,
+        ),
+        (
+            "it failed and was forgiven",
+            vec![ended(&target, ReleasePhase::Failed, true, true)],
+            Some(&target),
+        ),
+        (
+            "it failed through no fault of its template",
+            vec![ended(&target, ReleasePhase::Failed, false, false)],
+            Some(&target),
+        ),
+        (
+            "it succeeded later",
+            vec![
+                ended(&target, ReleasePhase::Failed, true, false),
+                ended(&target, ReleasePhase::Succeeded, false, false),
+            ],
+            Some(&target),
+        ),
+    ] {
+        let facts = Facts { releases, ..open() };
+        let held = through(&request(WorkloadKind::Deployment, Some(&bad), &new), &facts);
+        let hold: Hold =
+            sluice_api::annotation::read(HOLD, held["metadata"]["annotations"][HOLD].as_str())
+                .unwrap()
+                .unwrap();
+        assert_eq!(hold.stable.as_ref(), stable, "{what}");
+    }
+}
+
+#[test]
+fn memory_that_cannot_be_read_is_no_pass_the_records_of_releases_decide() {
+    let mut old = deployment("v1");
+    old["metadata"]["annotations"][DENIED] = json!("[] and more");
+    let (bad, other) = (deployment("v2"), deployment("v3"));
+    let mut facts = open();
+    facts.releases = vec![ReleaseFact {
+        stable: Some(hash(&old)),
+        ..ended(&hash(&bad), ReleasePhase::RolledBack, true, false)
+    }];
+    let answer = asked(WorkloadKind::Deployment, Some(&old), &bad, &facts);
+    assert_eq!(refusals(&answer), ["template-denied"]);
+    assert_eq!(answer.findings[0].certainty, Certainty::Sure);
+    assert!(answer.findings[0].found.contains("r1"), "{answer:?}");
+    facts.releases[0].phase = ReleasePhase::Aborting;
+    facts.releases[0].blamed = false;
+    let answer = asked(WorkloadKind::Deployment, Some(&old), &bad, &facts);
+    assert_eq!(refusals(&answer), ["template-denied"], "being undone");
+    facts.releases[0].retry = true;
+    facts.releases[0].blamed = true;
+    facts.releases[0].phase = ReleasePhase::RolledBack;
+    let answer = asked(WorkloadKind::Deployment, Some(&old), &bad, &facts);
+    assert_eq!(refusals(&answer), Vec::<&str>::new(), "forgiven");
+    facts.releases[0].retry = false;
+    let answer = asked(WorkloadKind::Deployment, Some(&old), &other, &facts);
+    assert_eq!(refusals(&answer), Vec::<&str>::new());
+    assert_eq!(answer.findings[0].certainty, Certainty::Unknown);
+    // the stable version comes back whatever is remembered
+    let mut running = bad.clone();
+    running["metadata"]["annotations"] = old["metadata"]["annotations"].clone();
+    let answer = asked(WorkloadKind::Deployment, Some(&running), &old, &facts);
+    assert_eq!(refusals(&answer), Vec::<&str>::new(), "{answer:?}");
+}
+
+#[test]
+fn a_gate_that_would_hold_says_what_keeps_it_from_holding() {
+    let (old, new) = (deployment("v1"), deployment("v2"));
+    for (plan, plan_idle, says, not) in [
+        (
+            true,
+            false,
+            "is held at zero new pods",
+            "with a rollout plan",
+        ),
+        (false, true, "in mode enforce", "with a rollout plan"),
+        (false, false, "with a rollout plan", "in mode enforce"),
+    ] {
+        let facts = Facts {
+            plan,
+            plan_idle,
+            ..facts(GateState::Closed, WhenClosed::Hold)
+        };
+        let answer = asked(WorkloadKind::Deployment, Some(&old), &new, &facts);
+        let finding = &answer.findings[0];
+        let text = format!("{} {}", finding.found, finding.passes);
+        assert!(text.contains(says) && !text.contains(not), "{text}");
+    }
+}
+
+#[test]
+fn a_guarded_workload_that_gets_a_controller_is_warned_of_and_its_request_is_judged() {
+    let owner = json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "mine", "uid": "1", "controller": true}]);
+    let old = deployment("v1");
+    let mut owned = old.clone();
+    owned["metadata"]["ownerReferences"] = owner.clone();
+    let mut released = deployment("v2");
+    released["metadata"]["ownerReferences"] = owner;
+    let closed = facts(GateState::Closed, WhenClosed::Deny);
+    let warned = |answer: &Answer| {
+        answer
+            .findings
+            .iter()
+            .any(|finding| finding.rule == "becomes-owned" && finding.action == Action::Warn)
+    };
+    let answer = asked(WorkloadKind::Deployment, Some(&old), &owned, &closed);
+    assert!(
+        warned(&answer) && refusals(&answer).is_empty(),
+        "{answer:?}"
+    );
+    let answer = asked(WorkloadKind::Deployment, Some(&old), &released, &closed);
+    assert!(warned(&answer), "{answer:?}");
+    assert_eq!(refusals(&answer), ["gate-not-open"]);
+    // what it had before is no news, and where nothing guards there is nothing to say
+    let answer = asked(WorkloadKind::Deployment, Some(&owned), &owned, &closed);
+    assert!(!warned(&answer), "{answer:?}");
+    let answer = asked(
+        WorkloadKind::Deployment,
+        Some(&old),
+        &owned,
+        &Facts::default(),
+    );
+    assert!(!warned(&answer), "{answer:?}");
 }

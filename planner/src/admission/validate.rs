@@ -1,5 +1,6 @@
 //! Whether a release may come in. Judges the object as it would be stored.
 
+use serde_json::Value;
 use sluice_api::{
     Action, Certainty, Finding, GateState, ReleasePhase, WhenClosed, WorkloadKind, annotation::OWN,
     reason::RefusalReason,
@@ -59,6 +60,7 @@ fn judge(change: &Change, facts: &Facts) -> Answer {
         findings.extend(unfinished_rollout(change, facts));
     }
     findings.extend(untouched(change, facts));
+    findings.extend(becomes_owned(change, facts));
     Answer {
         findings,
         starts_release: release,
@@ -70,18 +72,7 @@ fn denied_template(change: &Change, facts: &Facts) -> Option<Finding> {
     let old = change.old.as_ref()?;
     let denied = match annotations::denied(&old.view) {
         Ok(denied) => denied,
-        Err(error) => {
-            let mut finding = refused(
-                RefusalReason::TemplateDenied,
-                "metadata.annotations",
-                error.to_string(),
-                "a readable list of the templates that were rolled back here",
-                "take the annotation away".to_owned(),
-            );
-            finding.certainty = Certainty::Unknown;
-            finding.action = Action::Warn;
-            return Some(finding);
-        }
+        Err(error) => return Some(unreadable_memory(change, facts, &error.to_string())),
     };
     let entry = denied
         .into_iter()
@@ -107,6 +98,42 @@ fn denied_template(change: &Change, facts: &Facts) -> Option<Finding> {
             ),
         )
     })
+}
+
+/// Memory that cannot be read is no pass: the records of releases, from which the controller is about to write it anew, decide in its place. They are stored
+/// before the workload is touched, so the one that is being undone right now counts too.
+fn unreadable_memory(change: &Change, facts: &Facts, error: &str) -> Finding {
+    let undoing = || {
+        facts.releases.iter().rev().find(|release| {
+            release.target == change.target && release.phase == ReleasePhase::Aborting
+        })
+    };
+    if let Some(release) = facts.condemns(&change.target).or_else(undoing) {
+        return refused(
+            RefusalReason::TemplateDenied,
+            TEMPLATE,
+            format!(
+                "template {} was proved bad (release {}; {error})",
+                short(&change.target),
+                release.name
+            ),
+            "another template",
+            format!(
+                "`{}` to let this one in again",
+                retry(change, &release.name)
+            ),
+        );
+    }
+    let mut finding = refused(
+        RefusalReason::TemplateDenied,
+        "metadata.annotations",
+        format!("{error}; no record of a release speaks against this template"),
+        "a readable list of the templates that were rolled back here",
+        "Sluice's controller writes it anew from the records of releases".to_owned(),
+    );
+    finding.certainty = Certainty::Unknown;
+    finding.action = Action::Warn;
+    finding
 }
 
 /// A rollback did not help. The lock ends with a retry, or when the workload runs something else than the version that was rolled back to.
@@ -162,6 +189,12 @@ fn closed_gate(change: &Change, facts: &Facts, gate: &GateFact) -> Finding {
                 .found
                 .push_str("; the release is held at zero new pods until it opens");
         }
+        WhenClosed::Hold if could_be_held(change, facts) => {
+            finding.action = Action::Warn;
+            finding.found.push_str(
+                "; in mode enforce the release would be held at zero new pods until it opens",
+            );
+        }
         WhenClosed::Hold => {
             finding.passes =
                 "the gate open, or a Deployment with a rollout plan, which can be held".to_owned();
@@ -198,12 +231,6 @@ fn unfinished_rollout(change: &Change, facts: &Facts) -> Option<Finding> {
             RefusalReason::UnfinishedRollout,
             TEMPLATE,
             format!(
-        WhenClosed::Hold if could_be_held(change, facts) => {
-            finding.action = Action::Warn;
-            finding.found.push_str(
-                "; in mode enforce the release would be held at zero new pods until it opens",
-            );
-        }
                 "{} of {} pods run the present template and gate {} would hold this one for long; scaling would grow both versions meanwhile",
                 old.view.updated, old.view.existing, gate.name
             ),
@@ -213,33 +240,6 @@ fn unfinished_rollout(change: &Change, facts: &Facts) -> Option<Finding> {
     })
 }
 
-/// The object must be what [`super::mutate`] made of it.
-fn untouched(change: &Change, facts: &Facts) -> Option<Finding> {
-    let wanted = Wanted::of(change, facts);
-    let holds = wanted.holds;
-    let operations = wanted.operations(change);
-    let first = operations.first()?;
-    let path = first["path"].as_str().unwrap_or("-");
-    let found = format!("differs at {path} from what the mutating webhook of Sluice sets");
-    let own = OWN.join(", ");
-    Some(if holds {
-        refused(
-            RefusalReason::NotHeld,
-            TEMPLATE,
-            format!("a new template without its hold: {found}"),
-            "the hold in the same request; the mutating webhook sets it, so try again",
-            None,
-        )
-    } else {
-        refused(
-            RefusalReason::StateChanged,
-            "metadata.annotations",
-            found,
-            format!("{own} and the stepped fields as Sluice left them"),
-            None,
-        )
-    })
-}
 /// A guarded workload gets a controller as owner. Operators do that to what they adopt, so it is not refused; but from now on nothing about it is judged,
 /// and whoever did not mean that must hear of it.
 fn becomes_owned(change: &Change, facts: &Facts) -> Option<Finding> {
@@ -276,6 +276,33 @@ fn controller_of(object: &Value) -> Option<String> {
     Some(format!("{}/{}", text("kind"), text("name")))
 }
 
+/// The object must be what [`super::mutate`] made of it.
+fn untouched(change: &Change, facts: &Facts) -> Option<Finding> {
+    let wanted = Wanted::of(change, facts);
+    let holds = wanted.holds;
+    let operations = wanted.operations(change);
+    let first = operations.first()?;
+    let path = first["path"].as_str().unwrap_or("-");
+    let found = format!("differs at {path} from what the mutating webhook of Sluice sets");
+    let own = OWN.join(", ");
+    Some(if holds {
+        refused(
+            RefusalReason::NotHeld,
+            TEMPLATE,
+            format!("a new template without its hold: {found}"),
+            "the hold in the same request; the mutating webhook sets it, so try again",
+            None,
+        )
+    } else {
+        refused(
+            RefusalReason::StateChanged,
+            "metadata.annotations",
+            found,
+            format!("{own} and the stepped fields as Sluice left them"),
+            None,
+        )
+    })
+}
 
 fn retry(change: &Change, release: &str) -> String {
     format!(

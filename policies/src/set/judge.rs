@@ -29,7 +29,10 @@ impl PolicySet {
     #[must_use]
     pub fn judge(&self, subject: &Subject<'_>, facts: &Facts<'_>) -> Judgement {
         let object = subject.object;
-        let never = never_judged(object);
+        let before = subject
+            .old
+            .filter(|_| subject.operation == Operation::Update);
+        let never = never_judged(object, before);
         // what no rule in use judges is as good as unknown, but a workload must at least have its shape
         let known = |view: &View<'_>| view.kind().is_workload() || self.judges(view.kind());
         let Some(view) = View::lift(object).filter(known) else {
@@ -261,21 +264,31 @@ fn ordered(mut findings: Vec<Finding>) -> Vec<Finding> {
     findings
 }
 
-fn never_judged(object: &Value) -> Option<NotJudged> {
+/// An update must find the owner in the old object too: nobody steps aside by naming one in the very request that is judged.
+fn never_judged(object: &Value, before: Option<&Value>) -> Option<NotJudged> {
     let metadata = object.get("metadata")?;
     if lookup(metadata, "deletionTimestamp").is_some() {
         return Some(NotJudged::BeingDeleted);
     }
-    let owner = metadata
-        .get("ownerReferences")?
-        .as_array()?
-        .iter()
-        .find(|owner| owner.get("controller").and_then(Value::as_bool) == Some(true))?;
+    let owner = controller(object)?;
+    if before.is_some_and(|before| controller(before).is_none()) {
+        return None;
+    }
     let text = |name: &str| word(owner.get(name));
     Some(NotJudged::OwnedByController {
         kind: text("kind"),
         name: text("name"),
     })
+}
+
+/// The owner that controls an object.
+fn controller(object: &Value) -> Option<&Value> {
+    object
+        .get("metadata")?
+        .get("ownerReferences")?
+        .as_array()?
+        .iter()
+        .find(|owner| owner.get("controller").and_then(Value::as_bool) == Some(true))
 }
 
 fn unknown_kind(object: &Value) -> NotJudged {

@@ -283,6 +283,27 @@ fn objects_of_others_and_objects_on_their_way_out_are_never_judged() {
 }
 
 #[test]
+fn nobody_steps_aside_by_naming_an_owner_in_the_request_that_is_judged() {
+    let set = reliability();
+    let with = |policy: &str, owners: Value| {
+        let mut object = unbounded_cronjob();
+        object["spec"]["concurrencyPolicy"] = json!(policy);
+        object["metadata"] = json!({"name": "a", "ownerReferences": owners});
+        object
+    };
+    let owner = json!([{"kind": "Tenant", "name": "t", "controller": true}]);
+    let (free, owned) = (with("Forbid", json!([])), with("Allow", owner.clone()));
+    let judgement = set.judge(&update(&owned, &free), &knows_none());
+    assert_eq!(judgement.not_judged, None);
+    assert!(
+        judgement.findings.iter().any(|f| f.action == Action::Deny),
+        "{judgement:?}"
+    );
+    let judgement = set.judge(&update(&owned, &with("Forbid", owner)), &knows_none());
+    assert!(judgement.not_judged.is_some(), "{judgement:?}");
+}
+
+#[test]
 fn missing_facts_are_unknown_and_never_deny() {
     let set = set_of(json!([{"use": "quota-breach"}]));
     let object = deployment(4, "1");
