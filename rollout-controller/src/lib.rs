@@ -19,8 +19,8 @@
 
 pub mod cache;
 mod choice;
-pub mod exceptions;
 pub mod clock;
+pub mod exceptions;
 pub mod execute;
 pub mod gather;
 pub mod history;

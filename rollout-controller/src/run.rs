@@ -6,10 +6,10 @@ use anyhow::Context as _;
 use clap::Parser;
 use sluice_api::admission_table::ClientConfigChoice;
 use sluice_policies::ExceptionBounds;
-use sluice_probes::{DesiredRuns, Engine, EngineOptions, PrometheusSource, TargetAllowList};
 use sluice_probes::{
     BearerToken, DesiredRuns, Engine, EngineOptions, PrometheusSource, TargetAllowList,
 };
+use sluice_probes::{DesiredRuns, Engine, EngineOptions, PrometheusSource, TargetAllowList};
 use sluice_runtime::{
     admin::{Admin, Readiness},
     args::{AdminArgs, ConfigArgs, KubeArgs, LeaseArgs, LogArgs, NamespaceArgs},
@@ -26,8 +26,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     cache::{Caches, table::Change, table::Row, table::Table, watching},
-    exceptions::usage::{Looker, Usage},
     clock::Clock,
+    exceptions::usage::{Looker, Usage},
     execute::Executor,
     gather::Gatherer,
     metrics::Metrics as Counted,

@@ -423,3 +423,49 @@ async fn what_is_never_judged_goes_in() -> anyhow::Result<()> {
     })
     .await
 }
+
+#[tokio::test]
+async fn a_controller_as_owner_excuses_no_request_and_is_heard_of() -> anyhow::Result<()> {
+    in_place("owned", "enforce", async |place| {
+        guarded(place).await?;
+        place
+            .kubectl(User::Developer, "create configmap mine")
+            .await?
+            .ok()?;
+        let owner = place.object("configmap mine").await?;
+        let owners = json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "mine",
+            "uid": owner["metadata"]["uid"], "controller": true}]);
+
+        // both at once: the release meets the gate
+        let mut next: Value =
+            serde_json::from_str(&deployment("registry.test/shop:v2", &bounded()))?;
+        next["metadata"]["ownerReferences"] = owners.clone();
+        let output = place
+            .feed(User::Developer, "apply -f -", &next.to_string())
+            .await?;
+        let message = refused(&output)?;
+        ensure!(message.contains("SLU0001 gate-not-open"), "{message}");
+
+        // the owner alone goes in, and whoever adds it reads what that means
+        let adopted = json!({"metadata": {"ownerReferences": owners}});
+        let patch = format!("patch deployment shop --type=merge -p {adopted}");
+        let output = place.kubectl(User::Developer, &patch).await?;
+        ensure!(
+            output.succeeded()
+                && warnings(&output)
+                    .iter()
+                    .any(|line| line.starts_with("SLU0007 becomes-owned")),
+            "{output:?}"
+        );
+        wait_for("the event", || async {
+            let events = place.object("events").await?;
+            let told = events["items"].as_array().into_iter().flatten();
+            Ok(told
+                .filter(|event| event["reason"] == "NotGoverned")
+                .map(drop)
+                .next())
+        })
+        .await
+    })
+    .await
+}

@@ -16,5 +16,6 @@ pub(in crate::demo) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
             Success,
             &["created"],
         )
-        .await
+        .await?;
+    Ok(())
 }

@@ -13,8 +13,7 @@ use kube::{
 use serde_json::{Value, json};
 use sluice_api::{
     ComponentSelector, Gate, Policy, PolicyException, PolicyExceptionSpec, PolicySpec, RolloutPlan,
-    reason::AbortReason,
-    release::ReleasePhase,
+    reason::AbortReason, release::ReleasePhase,
 };
 use sluice_planner::{admission::ReleaseFact, selection::Selects};
 

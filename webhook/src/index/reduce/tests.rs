@@ -196,3 +196,27 @@ fn a_release_of_an_unknown_phase_counts_as_unfinished() {
     assert!(entry.fact.retry);
     assert_eq!(entry.age().1, 7);
 }
+
+#[test]
+fn a_release_that_ended_badly_blames_its_template_unless_its_reason_excuses_it() {
+    for (phase, reason, blamed) in [
+        ("Failed", json!("ProbeFailed"), true),
+        ("RolledBack", json!("Requested"), true),
+        ("RollbackIneffective", json!(null), true),
+        // a word of a newer version is no excuse
+        ("RolledBack", json!("StarsMisaligned"), true),
+        ("RolledBack", json!("TemplateReverted"), false),
+        ("Failed", json!("NoWayBack"), false),
+        ("Aborting", json!("ProbeFailed"), false),
+        ("Succeeded", json!(null), false),
+    ] {
+        let mut release = object(
+            "Release",
+            "r",
+            json!({"workload": {"kind": "Deployment", "name": "c", "uid": "u"}, "target": {"hash": "0123456789"}}),
+        );
+        release["status"] = json!({"phase": phase, "abort": {"reason": reason}});
+        let (_, entry) = ReleaseEntry::reduce(wire(&release));
+        assert_eq!(entry.fact.blamed, blamed, "{phase} {reason}");
+    }
+}
