@@ -9,7 +9,6 @@ use sluice_policies::ExceptionBounds;
 use sluice_probes::{
     BearerToken, DesiredRuns, Engine, EngineOptions, PrometheusSource, TargetAllowList,
 };
-use sluice_probes::{DesiredRuns, Engine, EngineOptions, PrometheusSource, TargetAllowList};
 use sluice_runtime::{
     admin::{Admin, Readiness},
     args::{AdminArgs, ConfigArgs, KubeArgs, LeaseArgs, LogArgs, NamespaceArgs},
