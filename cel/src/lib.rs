@@ -37,7 +37,7 @@ pub use bindings::Bindings;
 pub use budget::{Arena, Budget};
 pub use environment::Environment;
 pub use fault::Fault;
-pub use library::{Library, libraries};
+pub use library::{Library, canonical_quantity, libraries};
 pub use placeholders::Template;
 pub use problem::Problem;
 pub use program::{DEEPEST, LONGEST, Program};

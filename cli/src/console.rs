@@ -135,6 +135,12 @@ fn width(line: &str) -> usize {
     width
 }
 
+/// A text of several lines, each without control characters: an expression with a caret under it.
+#[must_use]
+pub fn lines(text: &str) -> String {
+    text.lines().map(one_line).collect::<Vec<_>>().join("\n")
+}
+
 /// Text from outside on one line, without control characters that could play tricks on a terminal.
 #[must_use]
 pub fn one_line(text: &str) -> String {

@@ -148,6 +148,10 @@ pub fn explain(arguments: &Explain) -> anyhow::Result<Outcome> {
         console::print(&format.show(&refusal, || refusal.markdown())?)?;
         return Ok(Outcome::Yes);
     }
+    if code == sluice_policies::OWN_RULES {
+        console::print(&sluice_policies::own_rules_document())?;
+        return Ok(Outcome::Yes);
+    }
     bail!(
         "nothing is called {wanted}; `sluice rules` lists the rules, SLU0001 to SLU0007 are refusals of releases"
     );

@@ -24,6 +24,7 @@ pub mod defaults;
 mod exceptions;
 pub mod facts;
 mod library;
+mod own;
 pub mod rule;
 mod rules;
 mod schedule;
@@ -44,6 +45,7 @@ pub use exceptions::{
 };
 pub use facts::{FactKind, Facts, Named};
 pub use library::{DEFAULT_SET, library, sets_with};
+pub use own::{CODE as OWN_RULES, document as own_rules_document};
 pub use rule::{Category, Parameter, Rule, RuleInfo};
 pub use rules::{HIDES_VALUES, rule_by_code, rule_by_name, rules};
 pub use set::{PolicyProblem, PolicySet, PolicySource};

@@ -53,6 +53,9 @@ pub struct Review<'a> {
     /// Whether nothing will be stored.
     #[serde(default)]
     pub dry_run: Option<bool>,
+    /// Who makes the request.
+    #[serde(borrow, default)]
+    pub user_info: Option<&'a RawValue>,
 }
 
 /// Group, version and kind.

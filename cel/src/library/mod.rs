@@ -23,6 +23,7 @@ pub(crate) use image::Image;
 pub(crate) use named_format::NamedFormat;
 pub(crate) use patterns::{ask, pattern};
 pub(crate) use quantity::Quantity;
+pub use quantity::canonical_quantity;
 pub(crate) use semver::Semver;
 pub(crate) use time::in_range;
 pub(crate) use url::Url;

@@ -301,3 +301,9 @@ fn sum<'a>(scope: &Scope<'a>, args: &[Value<'a>], sign: i128) -> Answer<'a> {
     };
     scope.one(sum).map(Value::Quantity)
 }
+
+/// A quantity as the API server stores it; `None` when the text is none.
+#[must_use]
+pub fn canonical_quantity(text: &str) -> Option<String> {
+    Quantity::read(text).map(|quantity| quantity.to_string())
+}

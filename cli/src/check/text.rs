@@ -7,7 +7,7 @@ use super::{
     verdict::{Judged, Placed, Verdict},
 };
 use crate::{
-    console::{Style, Tone, one_line},
+    console::{Style, Tone, lines, one_line},
     manifest::{Position, Problem},
 };
 
@@ -21,7 +21,7 @@ pub fn render(verdict: &Verdict, excerpts: Option<&Excerpts<'_>>, style: Style) 
     for problem in &verdict.problems {
         text.push_str(&format!(
             "{}\n",
-            style.paint(Tone::Bad, &one_line(&problem.to_string()))
+            style.paint(Tone::Bad, &lines(&problem.to_string()))
         ));
         if let (Some(line), Some(column)) = (problem.line, problem.column) {
             let place = Position { line, column };
@@ -83,7 +83,7 @@ fn of_object(object: &Judged, excerpts: Option<&Excerpts<'_>>, style: Style, tex
             "{}:{place}: {}: {}\n",
             problem.file,
             style.paint(Tone::Bad, "deny"),
-            one_line(&problem.message)
+            lines(&problem.message)
         ));
         text.push_str(&excerpt(
             excerpts,

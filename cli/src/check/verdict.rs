@@ -328,7 +328,10 @@ pub fn judge(manifests: &Manifests, judges: Judges<'_>) -> Verdict {
         let denying: Vec<&Finding> = judgement
             .findings
             .iter()
-            .filter(|finding| finding.action == Action::Deny)
+            // what nobody can tell here, the cluster may be able to
+            .filter(|finding| {
+                finding.action == Action::Deny && finding.certainty == Certainty::Sure
+            })
             .collect();
         judged.refusal = (!denying.is_empty())
             .then(|| finding::refusal(&judged.title(), &denying, judges.policies.digest()));

@@ -54,6 +54,20 @@ pub fn holds(rule: &str, value: &Value) -> Option<bool> {
         "has(self.url) != has(self.pods)" => has("url") != has("pods"),
         "has(self.pods) == has(self.port)" => has("pods") == has("port"),
         "!has(self.url) || !has(self.path)" => !has("url") || !has("path"),
+        "has(self.use) != has(self.cel)" => has("use") != has("cel"),
+        "has(self.cel) == has(self.name) && has(self.cel) == has(self.kinds)" => {
+            has("cel") == has("name") && has("cel") == has("kinds")
+        }
+        "has(self.cel) || !(has(self.each) || has(self.message) || has(self.messageExpression) || has(self.variables))" => {
+            has("cel")
+                || !["each", "message", "messageExpression", "variables"]
+                    .into_iter()
+                    .any(has)
+        }
+        "has(self.use) || !has(self.parameters)" => has("use") || !has("parameters"),
+        "!has(self.message) || !has(self.messageExpression)" => {
+            !has("message") || !has("messageExpression")
+        }
         "has(self.name) != has(self.selector)" => has("name") != has("selector"),
         "self.reason.trim() != '' && self.owner.trim() != ''" => {
             let says = |field: &str| {

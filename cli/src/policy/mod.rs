@@ -55,7 +55,7 @@ fn digest(digest: &Digest) -> anyhow::Result<Outcome> {
 /// Says problems on the standard error. Whether there is none.
 fn said(problems: &[Problem]) -> bool {
     for problem in problems {
-        eprintln!("error: {}", console::one_line(&problem.to_string()));
+        eprintln!("error: {}", console::lines(&problem.to_string()));
     }
     problems.is_empty()
 }

@@ -14,6 +14,7 @@ mod network;
 mod never_more_than_planned;
 mod objects;
 mod one_verdict;
+mod own_rules;
 mod pipelines;
 mod place;
 mod plane;

@@ -46,6 +46,8 @@ pub struct Facts<'a> {
     pub autoscalers: Listed<'a, Autoscaler>,
     /// The nodes of the cluster.
     pub nodes: Listed<'a, Node>,
+    /// Who makes the request: `userInfo` of the admission review.
+    pub user: Option<&'a Value>,
 }
 
 impl<'a> Facts<'a> {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     Entry, PolicySet,
-    judge::{Applies, Findings},
+    judge::{Applies, Findings, Whose},
 };
 use crate::{
     Facts, Operation,
@@ -42,7 +42,7 @@ impl PolicySet {
                 }
                 let found = run(entry, subject.object);
                 let before = old.map(|old| run(entry, old)).unwrap_or_default();
-                findings.settle(entry, policy, applies, found, &before);
+                findings.settle(Whose::of(entry, policy), policy, applies, found, &before);
             }
         }
         any

@@ -1,6 +1,6 @@
 //! From Policy objects to a set.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use sluice_api::{
     PolicyRule, PolicySpec,
@@ -9,6 +9,7 @@ use sluice_api::{
 
 use super::{CompiledPolicy, Entries, Entry, PolicyProblem, PolicySet, digest};
 use crate::{
+    own::{Own, OwnRule},
     rule::{Parameter, Rule},
     rules::{rule_by_code, rule_by_name, rules},
     schema::{raw_rule_by_code, raw_rule_by_name},
@@ -41,12 +42,13 @@ impl PolicySet {
         let mut policies = Vec::new();
         let mut meanings = Vec::new();
         let mut needs = BTreeSet::new();
+        let mut asks_user = false;
         let mut by_kind = [const { Vec::<Entries>::new() }; Kind::JUDGED.len()];
         let mut any_kind = Vec::new();
         for source in sources {
             let title = format!("{}/{}", source.namespace, source.name);
-            let entries = match compile(source.spec) {
-                Ok(entries) => entries,
+            let Compiled { entries, own } = match compile(source.spec) {
+                Ok(compiled) => compiled,
                 Err(found) => {
                     problems.extend(found.into_iter().map(|problem| PolicyProblem {
                         policy: title.clone(),
@@ -59,31 +61,43 @@ impl PolicySet {
             meanings.push(digest::meaning(
                 namespace,
                 source.name,
-                &source.spec.matches,
+                source.spec,
                 &entries,
+                &own,
             ));
             needs.extend(entries.iter().flat_map(|entry| entry.rule.facts()));
-            let add = |list: &mut Vec<Entries>, wanted: &dyn Fn(&dyn Rule) -> bool| {
+            needs.extend(own.iter().flat_map(|rule| rule.facts.iter().copied()));
+            asks_user |= own.iter().any(|rule| rule.asks_user);
+            let add = |list: &mut Vec<Entries>,
+                       own: Vec<Arc<OwnRule>>,
+                       wanted: &dyn Fn(&dyn Rule) -> bool| {
                 let rules: Vec<Entry> = entries
                     .iter()
                     .filter(|entry| wanted(entry.rule))
                     .cloned()
                     .collect();
-                if !rules.is_empty() {
+                if !rules.is_empty() || !own.is_empty() {
                     list.push(Entries {
                         policy: policies.len(),
                         rules,
+                        own,
                     });
                 }
             };
             for kind in Kind::JUDGED {
-                add(&mut by_kind[kind.index()], &|rule| {
+                let own: Vec<Arc<OwnRule>> = own
+                    .iter()
+                    .filter(|rule| rule.kinds.contains(&kind))
+                    .cloned()
+                    .collect();
+                add(&mut by_kind[kind.index()], own, &|rule| {
                     rule.kinds().contains(&kind)
                 });
             }
-            add(&mut any_kind, &|rule| rule.kinds().is_empty());
+            add(&mut any_kind, Vec::new(), &|rule| rule.kinds().is_empty());
             policies.push(CompiledPolicy {
                 title,
+                on_unknown: source.spec.on_unknown,
                 namespace: namespace.map(str::to_owned),
                 selector: source
                     .spec
@@ -98,6 +112,7 @@ impl PolicySet {
             by_kind,
             needs,
             any_kind,
+            asks_user,
             digest: digest::of(meanings),
         };
         (set, problems)
@@ -110,7 +125,13 @@ impl PolicySet {
     }
 }
 
-fn compile(spec: &PolicySpec) -> Result<Vec<Entry>, Vec<PolicyProblem>> {
+/// The rules of one policy, checked.
+struct Compiled {
+    entries: Vec<Entry>,
+    own: Vec<Arc<OwnRule>>,
+}
+
+fn compile(spec: &PolicySpec) -> Result<Compiled, Vec<PolicyProblem>> {
     let mut problems = Problems::default();
     if let Some(selector) = &spec.matches.namespaces {
         problems.of_selector(selector);
@@ -124,22 +145,42 @@ fn compile(spec: &PolicySpec) -> Result<Vec<Entry>, Vec<PolicyProblem>> {
     }
     let mut seen = BTreeSet::new();
     let mut entries = Vec::with_capacity(spec.rules.len());
+    let mut own: Vec<Arc<OwnRule>> = Vec::new();
     for (place, used) in spec.rules.iter().enumerate() {
-        let Some(rule) = rule_by_name(&used.use_) else {
-            problems.of_unknown_rule(place, &used.use_);
+        let name = match (&used.use_, &used.cel, &used.name) {
+            (Some(name), None, None) => name,
+            (None, None, None) => {
+                problems.add(
+                    format!("spec.rules[{place}]"),
+                    "neither use nor cel",
+                    "use with the name of a built-in rule, or name, kinds and cel",
+                );
+                continue;
+            }
+            _ => {
+                problems.of_name(place, spec);
+                match Own::new(spec, used, place).compile() {
+                    Ok(rule) => own.push(Arc::new(rule)),
+                    Err(found) => problems.0.extend(found),
+                }
+                continue;
+            }
+        };
+        let Some(rule) = rule_by_name(name) else {
+            problems.of_unknown_rule(place, name);
             continue;
         };
         if !seen.insert(rule.code()) {
             problems.add(
                 format!("spec.rules[{place}].use"),
-                format!("{} a second time", used.use_),
+                format!("{name} a second time"),
                 "each rule once in a policy; use a second policy for other namespaces",
             );
         }
         entries.push(problems.of_entry(place, used, rule));
     }
     if problems.0.is_empty() {
-        Ok(entries)
+        Ok(Compiled { entries, own })
     } else {
         Err(problems.0)
     }
@@ -160,7 +201,24 @@ impl Problems {
             path: path.into(),
             found: found.into(),
             passes: passes.into(),
+            excerpt: None,
         });
+    }
+
+    /// The name of an own rule that another one has already.
+    fn of_name(&mut self, place: usize, spec: &PolicySpec) {
+        let (before, rest) = spec.rules.split_at(place);
+        let name = rest.first().and_then(|rule| rule.name.as_ref());
+        if let Some(name) = name
+            && before.iter().any(|other| other.name.as_ref() == Some(name))
+        {
+            let name: String = name.chars().take(80).collect();
+            self.add(
+                format!("spec.rules[{place}].name"),
+                format!("{name} a second time"),
+                "each name once in a policy",
+            );
+        }
     }
 
     fn of_unknown_rule(&mut self, place: usize, name: &str) {

@@ -1,18 +1,23 @@
 //! The name of a policy set: a hash over what it means.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use sluice_api::policy::PolicyMatch;
+use sluice_api::{PolicySpec, policy::OnUnknown};
 
 use super::Entry;
+use crate::own::OwnRule;
 
 /// The meaning of one policy, every parameter spelled out. Objects of `serde_json` keep their keys sorted, so equal meaning is equal text.
 pub(super) fn meaning(
     namespace: Option<&str>,
     name: &str,
-    matches: &PolicyMatch,
+    spec: &PolicySpec,
     entries: &[Entry],
+    own: &[Arc<OwnRule>],
 ) -> String {
+    let matches = &spec.matches;
     let mut rules: Vec<String> = entries
         .iter()
         .map(|entry| {
@@ -37,6 +42,7 @@ pub(super) fn meaning(
             )
         })
         .collect();
+    rules.extend(own.iter().map(|rule| rule.meaning.clone()));
     rules.sort();
     let labels = matches.namespaces.as_ref().map(|selector| {
         let mut expressions: Vec<String> = selector
@@ -51,8 +57,11 @@ pub(super) fn meaning(
         expressions.sort();
         json!({"labels": selector.match_labels, "expressions": expressions})
     });
-    json!({"namespace": namespace.unwrap_or("*"), "name": name, "match": labels.unwrap_or(Value::Null), "rules": rules})
-        .to_string()
+    let mut meaning = json!({"namespace": namespace.unwrap_or("*"), "name": name, "match": labels.unwrap_or(Value::Null), "rules": rules});
+    if spec.on_unknown == OnUnknown::Deny {
+        meaning["onUnknown"] = "Deny".into();
+    }
+    meaning.to_string()
 }
 
 /// The digest of a set from the meanings of its policies.

@@ -1,11 +1,12 @@
 //! Judges one object by a set.
 
 use serde_json::Value;
-use sluice_api::{Action, Certainty, Finding};
+use sluice_api::{Action, Certainty, Finding, policy::OnUnknown};
 
 use super::{CompiledPolicy, Entry, PolicySet};
 use crate::{
     Facts, Judgement, NotJudged, Operation, Subject,
+    own::{self, OwnRule, Question},
     rule::{Case, RawFinding, Report, Rule},
     rules::MALFORMED,
     view::{View, lookup},
@@ -53,6 +54,7 @@ impl PolicySet {
             facts,
             view,
             old,
+            stored: None,
             findings: Findings::of(subject),
         };
         let mut any = self.judge_header(&mut judging.findings, facts);
@@ -65,6 +67,9 @@ impl PolicySet {
             any = true;
             for entry in &entries.rules {
                 judging.by(entry, policy, applies);
+            }
+            for rule in &entries.own {
+                judging.by_own(rule, policy, applies);
             }
         }
         if any && judging.view.kind().is_workload() {
@@ -125,6 +130,8 @@ struct Judging<'a> {
     facts: &'a Facts<'a>,
     view: View<'a>,
     old: Option<View<'a>>,
+    /// The object, and the one it replaces, as the API server would store them; made when an own rule asks.
+    stored: Option<(Value, Option<Value>)>,
     findings: Findings<'a>,
 }
 
@@ -145,7 +152,46 @@ impl Judging<'_> {
             .as_ref()
             .map(|old| self.run(entry.rule, &entry.set, old, Some(old)))
             .unwrap_or_default();
-        self.findings.settle(entry, policy, applies, found, &before);
+        let whose = Whose::of(entry, policy);
+        self.findings.settle(whose, policy, applies, found, &before);
+    }
+
+    fn by_own(&mut self, rule: &OwnRule, policy: &CompiledPolicy, applies: Applies) {
+        let (kind, namespace) = (self.view.kind(), self.subject.namespace);
+        let (object, old) = self.stored.get_or_insert_with(|| {
+            let old = self.old.and(self.subject.old);
+            (
+                own::stored(self.subject.object, kind, namespace),
+                old.map(|old| own::stored(old, kind, namespace)),
+            )
+        });
+        let (object, old): (&Value, Option<&Value>) = (object, old.as_ref());
+        if let Some(old) = old
+            && !own::touched(rule, &self.view, object, old)
+        {
+            return;
+        }
+        let question = Question {
+            subject: self.subject,
+            facts: self.facts,
+            object,
+            old,
+        };
+        let found = own::judge(rule, &policy.title, &question);
+        let before = match old {
+            Some(object) if !found.is_empty() => {
+                own::judge(rule, &policy.title, &Question { object, ..question })
+            }
+            _ => Vec::new(),
+        };
+        let whose = Whose {
+            code: own::CODE,
+            rule: &rule.name,
+            action: rule.action,
+            on_unknown: rule.on_unknown,
+            needs_others: !rule.facts.is_empty(),
+        };
+        self.findings.settle(whose, policy, applies, found, &before);
     }
 
     fn run(
@@ -176,10 +222,35 @@ impl Judging<'_> {
         };
         let everywhere = CompiledPolicy {
             title: String::new(),
+            on_unknown: OnUnknown::Warn,
             namespace: None,
             selector: None,
         };
         self.by(&entry, &everywhere, Applies::Yes);
+    }
+}
+
+/// Whose findings they are, and what they lead to.
+pub(super) struct Whose<'a> {
+    code: &'a str,
+    rule: &'a str,
+    action: Action,
+    on_unknown: OnUnknown,
+    /// Whether the rule needs other objects.
+    needs_others: bool,
+}
+
+impl<'a> Whose<'a> {
+    /// Those of a built-in rule.
+    pub(super) fn of(entry: &'a Entry, policy: &CompiledPolicy) -> Self {
+        let info = entry.rule.info();
+        Self {
+            code: info.code,
+            rule: info.name,
+            action: entry.action,
+            on_unknown: policy.on_unknown,
+            needs_others: !info.facts.is_empty(),
+        }
     }
 }
 
@@ -200,27 +271,29 @@ impl<'a> Findings<'a> {
     /// Takes in what a rule found, by the action of the policy; `before` is what it finds in the old object.
     pub(super) fn settle(
         &mut self,
-        entry: &Entry,
+        whose: Whose<'_>,
         policy: &CompiledPolicy,
         applies: Applies,
         found: Vec<RawFinding>,
         before: &[RawFinding],
     ) {
-        let info = entry.rule.info();
         for mut finding in found {
             if applies == Applies::CannotTell {
                 self.perhaps(&mut finding, policy);
             }
-            let mut action = entry.action.min(finding.ceiling);
-            let weakened = finding.certainty == Certainty::Unknown
-                || (self.subject.dry_run && !info.facts.is_empty())
+            let mut action = whose.action.min(finding.ceiling);
+            // where nobody knows whether the policy applies at all, it cannot say what that leads to
+            let doubtful = finding.certainty == Certainty::Unknown
+                && (applies == Applies::CannotTell || whose.on_unknown == OnUnknown::Warn);
+            let weakened = doubtful
+                || (self.subject.dry_run && whose.needs_others)
                 || before.iter().any(|old| same(&finding, old));
             if weakened {
                 action = action.min(Action::Warn);
             }
             self.list.push(Finding {
-                code: info.code.to_owned(),
-                rule: info.name.to_owned(),
+                code: whose.code.to_owned(),
+                rule: whose.rule.to_owned(),
                 action,
                 certainty: finding.certainty,
                 path: finding.path,
@@ -256,8 +329,8 @@ fn same(new: &RawFinding, old: &RawFinding) -> bool {
 
 /// By code, path and text; what several policies say alike is said once, as strongly as the strictest of them.
 fn ordered(mut findings: Vec<Finding>) -> Vec<Finding> {
-    fn key(f: &Finding) -> (&str, &str, &str, &str, Certainty) {
-        (&f.code, &f.path, &f.found, &f.passes, f.certainty)
+    fn key(f: &Finding) -> (&str, &str, &str, &str, Certainty, &str) {
+        (&f.code, &f.path, &f.found, &f.passes, f.certainty, &f.rule)
     }
     findings.sort_by(|a, b| key(a).cmp(&key(b)).then(b.action.cmp(&a.action)));
     findings.dedup_by(|later, kept| key(later) == key(kept));

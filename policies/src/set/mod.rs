@@ -11,15 +11,16 @@ mod problem;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
-use sluice_api::{Action, component::LabelSelector};
+use sluice_api::{Action, component::LabelSelector, policy::OnUnknown};
 
 pub use compile::PolicySource;
 pub use problem::PolicyProblem;
 
 use crate::{
     facts::FactKind,
+    own::OwnRule,
     rule::{ParameterValue, Rule},
     view::Kind,
 };
@@ -32,6 +33,7 @@ pub struct PolicySet {
     needs: BTreeSet<FactKind>,
     /// The policies with a rule that judges objects of any kind by their head.
     any_kind: Vec<Entries>,
+    asks_user: bool,
     digest: String,
 }
 
@@ -41,6 +43,8 @@ struct CompiledPolicy {
     title: String,
     /// The one namespace it judges; `None` for all.
     namespace: Option<String>,
+    /// What it means when nobody can tell.
+    on_unknown: OnUnknown,
     selector: Option<LabelSelector>,
 }
 
@@ -48,6 +52,7 @@ struct CompiledPolicy {
 struct Entries {
     policy: usize,
     rules: Vec<Entry>,
+    own: Vec<Arc<OwnRule>>,
 }
 
 /// One rule in use.
@@ -70,6 +75,12 @@ impl PolicySet {
     #[must_use]
     pub const fn needs(&self) -> &BTreeSet<FactKind> {
         &self.needs
+    }
+
+    /// Whether any rule in use asks who makes the request.
+    #[must_use]
+    pub const fn asks_user(&self) -> bool {
+        self.asks_user
     }
 
     /// Whether any rule in use judges this kind.

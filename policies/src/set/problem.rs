@@ -13,6 +13,8 @@ pub struct PolicyProblem {
     pub found: String,
     /// What would pass.
     pub passes: String,
+    /// The line of an expression with a caret under the spot.
+    pub excerpt: Option<String>,
 }
 
 impl fmt::Display for PolicyProblem {
@@ -20,6 +22,10 @@ impl fmt::Display for PolicyProblem {
         if !self.policy.is_empty() {
             write!(f, "policy {}: ", self.policy)?;
         }
-        write!(f, "{}: {}; passes: {}", self.path, self.found, self.passes)
+        write!(f, "{}: {}; passes: {}", self.path, self.found, self.passes)?;
+        for line in self.excerpt.iter().flat_map(|excerpt| excerpt.lines()) {
+            write!(f, "\n    {line}")?;
+        }
+        Ok(())
     }
 }

@@ -41,6 +41,7 @@ pub(super) fn compile(
             path: "spec".to_owned(),
             found: why,
             passes: "a policy of the definition that is installed".to_owned(),
+            excerpt: None,
         };
         problem.to_string()
     });

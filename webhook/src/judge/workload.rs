@@ -43,6 +43,11 @@ pub(super) fn judge(
     }
 
     let rulebook = indexes.rulebook();
+    // read only for rules that ask: no rule that ships does
+    let user = match review.user_info {
+        Some(user) if rulebook.policies.asks_user() => read(Some(user), "userInfo")?,
+        _ => None,
+    };
     let labels = indexes.namespace_labels(namespace);
     let quotas = indexes.quotas.bucket(namespace);
     let limit_ranges = indexes.limit_ranges.bucket(namespace);
@@ -67,6 +72,7 @@ pub(super) fn judge(
                     .as_deref()
                     .map_or(&[], |bucket| bucket.values()),
             ),
+            user: user.as_ref(),
             ..Facts::default()
         },
         &rulebook.exceptions,

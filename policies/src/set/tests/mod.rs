@@ -3,6 +3,7 @@
 mod any_kind;
 mod compile;
 mod hostile;
+mod own;
 
 use std::collections::BTreeMap;
 

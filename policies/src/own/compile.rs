@@ -1,0 +1,364 @@
+//! From a rule of a Policy object to a checked one.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use sluice_api::{PolicyRule, PolicySpec, policy::Each};
+use sluice_cel::{Environment, Problem, Program, Template, Type};
+
+use super::{Message, OwnRule, shape};
+use crate::{facts::FactKind, set::PolicyProblem, suggestion::nearest, view::Kind};
+
+/// Kinds on which a cluster stands: to judge them could lock it.
+const LOCKING: &[&str] = &[
+    "Node",
+    "Namespace",
+    "Lease",
+    "CertificateSigningRequest",
+    "Role",
+    "RoleBinding",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "ValidatingWebhookConfiguration",
+    "MutatingWebhookConfiguration",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
+    "MutatingAdmissionPolicy",
+    "MutatingAdmissionPolicyBinding",
+    "CustomResourceDefinition",
+    "APIService",
+    "TokenReview",
+    "SubjectAccessReview",
+];
+
+/// The facts that own rules may ask for.
+const FACTS: &[(&str, FactKind)] = &[
+    ("facts.quotas", FactKind::Quotas),
+    ("facts.limitRanges", FactKind::LimitRanges),
+];
+
+/// One own rule on its way.
+pub(crate) struct Own<'a> {
+    spec: &'a PolicySpec,
+    rule: &'a PolicyRule,
+    place: usize,
+    problems: Vec<PolicyProblem>,
+}
+
+impl<'a> Own<'a> {
+    pub(crate) const fn new(spec: &'a PolicySpec, rule: &'a PolicyRule, place: usize) -> Self {
+        Self {
+            spec,
+            rule,
+            place,
+            problems: Vec::new(),
+        }
+    }
+
+    /// The rule, or everything that is wrong with it.
+    pub(crate) fn compile(mut self) -> Result<OwnRule, Vec<PolicyProblem>> {
+        let name = self.name();
+        let kinds = self.kinds();
+        if self.rule.use_.is_some() {
+            self.add(
+                "use",
+                "beside cel",
+                "either use, or name, kinds and cel",
+                None,
+            );
+        }
+        if !self.rule.parameters.is_empty() {
+            self.add("parameters", "beside cel", "params of the policy", None);
+        }
+        let workloads = !kinds.is_empty() && kinds.iter().all(|kind| kind.is_workload());
+        let each_container = self.rule.each == Some(Each::Container);
+        if each_container && !workloads && !kinds.is_empty() {
+            self.add(
+                "each",
+                "container, but not all of kinds have containers",
+                "kinds that carry pods",
+                None,
+            );
+        }
+        let mut environment =
+            environment(&kinds, workloads, each_container && workloads, self.spec);
+        let variables = self.variables(&mut environment);
+        let cel = self.rule.cel.as_deref().unwrap_or_default();
+        let program = self.checked("cel", Program::compile_to(cel, &environment, &Type::Bool));
+        let message = self.message(&environment);
+        let (Some(program), true) = (program, self.problems.is_empty()) else {
+            return Err(self.problems);
+        };
+        Ok(self.whole(
+            name,
+            kinds,
+            each_container,
+            environment,
+            variables,
+            program,
+            message,
+        ))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "every part of the rule, once")]
+    fn whole(
+        &self,
+        name: String,
+        kinds: Vec<Kind>,
+        each_container: bool,
+        environment: Environment,
+        variables: Vec<(String, Program)>,
+        program: Program,
+        message: Option<Message>,
+    ) -> OwnRule {
+        let mut uses: BTreeSet<String> = program.uses().iter().cloned().collect();
+        for (_, variable) in &variables {
+            uses.extend(variable.uses().iter().cloned());
+        }
+        let decides = uses.clone();
+        match &message {
+            Some(Message::Template(template)) => uses.extend(template.uses().map(str::to_owned)),
+            Some(Message::Expression(program)) => uses.extend(program.uses().iter().cloned()),
+            None => {}
+        }
+        let rule = self.rule;
+        let mut kind_names: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
+        kind_names.sort_unstable();
+        let variable_texts: Vec<Value> = variables
+            .iter()
+            .map(|(name, program)| json!([name, program.text()]))
+            .collect();
+        let meaning = json!({
+            "own": name, "action": rule.action, "onUnknown": self.spec.on_unknown, "kinds": kind_names,
+            "each": rule.each, "cel": rule.cel, "message": rule.message, "messageExpression": rule.message_expression,
+            "variables": variable_texts, "params": self.spec.params,
+        })
+        .to_string();
+        OwnRule {
+            name,
+            action: rule.action,
+            on_unknown: self.spec.on_unknown,
+            kinds,
+            each_container,
+            environment,
+            variables,
+            program,
+            message,
+            params: self.spec.params.clone().unwrap_or_default(),
+            reads_template_only: decides.iter().all(|name| {
+                matches!(name.as_str(), "pod" | "container" | "params")
+                    || name.starts_with("variables.")
+            }) && decides
+                .iter()
+                .any(|name| matches!(name.as_str(), "pod" | "container")),
+            facts: FACTS
+                .iter()
+                .filter(|(name, _)| uses.contains(*name))
+                .map(|(_, fact)| *fact)
+                .collect(),
+            asks_user: uses.contains("request.userInfo"),
+            meaning,
+        }
+    }
+
+    fn add(&mut self, field: &str, found: &str, passes: &str, excerpt: Option<String>) {
+        self.problems.push(PolicyProblem {
+            policy: String::new(),
+            path: format!("spec.rules[{}].{field}", self.place),
+            found: found.to_owned(),
+            passes: passes.to_owned(),
+            excerpt,
+        });
+    }
+
+    fn checked<T>(&mut self, field: &str, result: Result<T, Problem>) -> Option<T> {
+        match result {
+            Ok(checked) => Some(checked),
+            Err(problem) => {
+                let found = format!(
+                    "line {}, column {}: {}",
+                    problem.line, problem.column, problem.message
+                );
+                let passes = problem
+                    .suggestion
+                    .clone()
+                    .unwrap_or_else(|| "an expression in CEL".to_owned());
+                self.add(field, &found, &passes, Some(problem.excerpt().to_owned()));
+                None
+            }
+        }
+    }
+
+    fn name(&mut self) -> String {
+        let name = self.rule.name.clone().unwrap_or_default();
+        let kebab = name.starts_with(|c: char| c.is_ascii_lowercase())
+            && !name.ends_with('-')
+            && name.len() <= 63
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if !kebab {
+            let short: String = name.chars().take(80).collect();
+            self.add(
+                "name",
+                &format!("{short:?}"),
+                "lower-case words with dashes, such as registry-pinned",
+                None,
+            );
+        }
+        name
+    }
+
+    fn kinds(&mut self) -> Vec<Kind> {
+        let mut kinds = Vec::new();
+        if self.rule.kinds.is_empty() {
+            self.add(
+                "kinds",
+                "no kind",
+                "at least one kind, such as Deployment",
+                None,
+            );
+        }
+        for (place, name) in self.rule.kinds.iter().enumerate() {
+            let field = format!("kinds[{place}]");
+            let short: String = name.chars().take(80).collect();
+            let all = || Kind::JUDGED.into_iter().map(Kind::as_str);
+            match Kind::JUDGED.into_iter().find(|kind| kind.as_str() == name) {
+                Some(kind) if kinds.contains(&kind) => {
+                    self.add(
+                        &field,
+                        &format!("{short} a second time"),
+                        "each kind once",
+                        None,
+                    );
+                }
+                Some(kind) => kinds.push(kind),
+                None if LOCKING.contains(&name.as_str()) => self.add(
+                    &field,
+                    &format!("{short}, and to judge it could lock the cluster"),
+                    &all().collect::<Vec<_>>().join(", "),
+                    None,
+                ),
+                None => {
+                    let passes = match nearest(name, all()) {
+                        Some(near) => format!("did you mean {near}?"),
+                        None => all().collect::<Vec<_>>().join(", "),
+                    };
+                    self.add(&field, &format!("unknown kind {short:?}"), &passes, None);
+                }
+            }
+        }
+        kinds
+    }
+
+    /// Variables are checked in their order; each may read those before it.
+    fn variables(&mut self, environment: &mut Environment) -> Vec<(String, Program)> {
+        let mut variables: Vec<(String, Program)> = Vec::new();
+        for (place, variable) in self.rule.variables.iter().enumerate() {
+            let name = variable.name.as_str();
+            let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+                && name.len() <= 63
+                && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+            let field = format!("variables[{place}].name");
+            if !is_name {
+                let short: String = name.chars().take(80).collect();
+                self.add(
+                    &field,
+                    &format!("{short:?}"),
+                    "a name of letters, digits and _",
+                    None,
+                );
+                continue;
+            }
+            if variables.iter().any(|(own, _)| own == name) {
+                self.add(
+                    &field,
+                    &format!("{name} a second time"),
+                    "each name once",
+                    None,
+                );
+                continue;
+            }
+            let checked = Program::compile(&variable.expression, environment);
+            if let Some(program) = self.checked(&format!("variables[{place}].expression"), checked)
+            {
+                environment.declare(format!("variables.{name}"), program.result().clone());
+                variables.push((name.to_owned(), program));
+            } else {
+                // what reads it should not be told that it does not exist
+                environment.declare(format!("variables.{name}"), Type::Dyn);
+            }
+        }
+        variables
+    }
+
+    fn message(&mut self, environment: &Environment) -> Option<Message> {
+        let rule = self.rule;
+        if rule.message.is_some() && rule.message_expression.is_some() {
+            self.add(
+                "messageExpression",
+                "beside message",
+                "either message or messageExpression",
+                None,
+            );
+        }
+        if let Some(text) = &rule.message {
+            let template = Template::compile(text, environment);
+            return self.checked("message", template).map(Message::Template);
+        }
+        let text = rule.message_expression.as_ref()?;
+        let program = Program::compile_to(text, environment, &Type::String);
+        self.checked("messageExpression", program)
+            .map(Message::Expression)
+    }
+}
+
+/// The variables of an own rule.
+fn environment(
+    kinds: &[Kind],
+    workloads: bool,
+    each_container: bool,
+    spec: &PolicySpec,
+) -> Environment {
+    let mut environment = Environment::new()
+        .variable("object", Type::Dyn)
+        .variable("oldObject", Type::Dyn)
+        .variable("namespaceObject", Type::Dyn)
+        .fields("namespaceObject", &["apiVersion", "kind", "metadata"])
+        .fields("namespaceObject.metadata", &["name", "labels"])
+        .variable("request.operation", Type::String)
+        .variable("request.namespace", Type::String)
+        .variable("request.name", Type::String)
+        .variable("request.dryRun", Type::Bool)
+        .variable("request.userInfo", Type::Dyn)
+        .fields("request.userInfo", &["username", "uid", "groups", "extra"])
+        .variable("params", Type::Dyn);
+    for root in ["object", "oldObject"] {
+        environment = environment
+            .fields(root, &shape::top(kinds))
+            .fields(format!("{root}.metadata"), shape::METADATA);
+        if let Some(fields) = shape::spec(kinds) {
+            environment = environment.fields(format!("{root}.spec"), &fields);
+        }
+    }
+    if let Some(Value::Object(params)) = &spec.params {
+        let names: Vec<&str> = params.keys().map(String::as_str).collect();
+        environment = environment.fields("params", &names);
+    }
+    if workloads {
+        environment = environment
+            .variable("pod", Type::Dyn)
+            .fields("pod", &["metadata", "spec"])
+            .fields("pod.metadata", shape::METADATA)
+            .fields("pod.spec", shape::POD_SPEC);
+    }
+    if each_container {
+        environment = environment
+            .variable("container", Type::Dyn)
+            .fields("container", shape::CONTAINER);
+    }
+    for (name, _) in FACTS {
+        environment.declare(*name, Type::list(Type::Dyn));
+    }
+    environment
+}
