@@ -1,5 +1,7 @@
 //! A verdict for people: one line per finding, each beginning with its place as compilers write it, the line of the file below it, then a summary.
 
+use std::collections::BTreeMap;
+
 use sluice_api::{Action, Certainty};
 
 use super::{
@@ -13,6 +15,9 @@ use crate::{
 
 /// How many entries of the baseline that can go are named.
 const REMOVABLE: usize = 10;
+
+/// How many objects of which the same cannot be told are named.
+const NAMED: usize = 3;
 
 /// The verdict as text, with the lines of the files when they are given.
 #[must_use]
@@ -35,8 +40,17 @@ pub fn render(verdict: &Verdict, excerpts: Option<&Excerpts<'_>>, style: Style) 
             ));
         }
     }
+    let shared = shared(verdict);
     for object in &verdict.objects {
-        of_object(object, excerpts, style, &mut text);
+        of_object(object, &shared, excerpts, style, &mut text);
+    }
+    for (line, objects) in &shared {
+        text.push_str(&format!(
+            "{}: {} ({})\n",
+            style.paint(Tone::Doubtful, "unknown"),
+            one_line(line),
+            named(objects)
+        ));
     }
     for over in &verdict.passed_over {
         let line = format!("passed over: {} ({})", one_line(&over.reason), over.count);
@@ -57,11 +71,49 @@ pub fn render(verdict: &Verdict, excerpts: Option<&Excerpts<'_>>, style: Style) 
     text
 }
 
-fn of_object(object: &Judged, excerpts: Option<&Excerpts<'_>>, style: Style, text: &mut String) {
+/// What cannot be told of several objects alike, such as a quota that nobody gave: said once, with the objects.
+fn shared(verdict: &Verdict) -> BTreeMap<&str, Vec<&Judged>> {
+    let mut alike: BTreeMap<&str, Vec<&Judged>> = BTreeMap::new();
+    for object in &verdict.objects {
+        for placed in object.findings.iter().filter(|placed| unknown_of(placed)) {
+            alike.entry(&placed.text).or_default().push(object);
+        }
+    }
+    alike.retain(|_, objects| objects.len() > 1);
+    alike
+}
+
+/// Whether a finding says of an object as a whole that something cannot be told.
+fn unknown_of(placed: &Placed) -> bool {
+    let finding = &placed.finding;
+    !placed.baselined && finding.certainty == Certainty::Unknown && finding.path == "-"
+}
+
+/// `9 objects: deployment/a in namespace shop, … and 8 more`.
+fn named(objects: &[&Judged]) -> String {
+    let mut names: Vec<String> = objects
+        .iter()
+        .take(NAMED)
+        .map(|object| one_line(&object.title()))
+        .collect();
+    if objects.len() > NAMED {
+        names.push(format!("and {} more", objects.len() - NAMED));
+    }
+    format!("{}: {}", count(objects.len(), "object"), names.join(", "))
+}
+
+fn of_object(
+    object: &Judged,
+    shared: &BTreeMap<&str, Vec<&Judged>>,
+    excerpts: Option<&Excerpts<'_>>,
+    style: Style,
+    text: &mut String,
+) {
     let told: Vec<&Placed> = object
         .findings
         .iter()
         .filter(|placed| !placed.baselined)
+        .filter(|placed| !(unknown_of(placed) && shared.contains_key(placed.text.as_str())))
         .collect();
     if told.is_empty() && object.problems.is_empty() {
         return;

@@ -439,6 +439,30 @@ spec:
 ";
 
 #[test]
+fn what_cannot_be_told_of_several_objects_alike_is_said_once() {
+    let folder = Folder::new("alike");
+    for name in ["a", "b", "c", "d", "e"] {
+        folder.write(
+            &format!("{name}.yaml"),
+            DEPLOYMENT.replace("name: d", &format!("name: {name}")),
+        );
+    }
+    let output = folder.sluice("check .");
+    let said = text(&output);
+    let lines: Vec<&str> = said
+        .lines()
+        .filter(|line| line.contains("SLU2003"))
+        .collect();
+    assert_eq!(lines.len(), 1, "{said}");
+    assert!(
+        lines[0].starts_with("unknown: ")
+            && lines[0].contains("(5 objects: ")
+            && lines[0].ends_with("and 2 more)"),
+        "{said}"
+    );
+}
+
+#[test]
 fn facts_make_certain_what_is_unknown_without_them() {
     let folder = Folder::new("facts");
     let quota = "apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: q, namespace: shop}\nspec: {hard: {requests.cpu: \"5\"}}\n";
