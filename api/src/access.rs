@@ -77,6 +77,8 @@ const KINDS: &[&str] = &[
     "policies",
     "policyexceptions",
 ];
+/// For what is only watched.
+const LOOK: &[&str] = &["list", "watch"];
 
 const fn grant(
     group: &'static str,
@@ -117,7 +119,7 @@ pub const ROLES: &[Role] = &[
                 "apps",
                 &["deployments", "statefulsets", "daemonsets"],
                 READ,
-                "names and labels only: a gate or plan that selects no workload is warned of",
+                "names and labels only: a gate or plan that selects no workload is warned of. Their pod templates where a rule in use asks which pods a Service or a budget selects",
             ),
             grant(
                 "",
@@ -126,12 +128,66 @@ pub const ROLES: &[Role] = &[
                 "to predict whether a workload's pods will fit",
             ),
             grant(
+                "",
+                &["configmaps", "serviceaccounts", "persistentvolumeclaims"],
+                LOOK,
+                "names only, asked for as metadata: whether what a pod names is there. Watched only while a rule in use asks for it; without the right such a rule answers Unknown",
+            ),
+            grant(
+                "",
+                &["services"],
+                LOOK,
+                "whether what an Ingress or a StatefulSet names is there",
+            ),
+            grant("", &["nodes"], LOOK, "whether a pod fits on any of them"),
+            grant(
+                "policy",
+                &["poddisruptionbudgets"],
+                LOOK,
+                "which pods they protect",
+            ),
+            grant(
+                "autoscaling",
+                &["horizontalpodautoscalers"],
+                LOOK,
+                "which workloads they scale",
+            ),
+            grant(
+                "scheduling.k8s.io",
+                &["priorityclasses"],
+                LOOK,
+                "names only: whether the class that a pod names is there",
+            ),
+            grant(
+                "node.k8s.io",
+                &["runtimeclasses"],
+                LOOK,
+                "names only: whether the class that a pod names is there",
+            ),
+            grant(
+                "storage.k8s.io",
+                &["storageclasses"],
+                LOOK,
+                "names only: whether the class that a claim names is there",
+            ),
+            grant(
                 GROUP,
                 KINDS,
                 READ,
                 "gates, plans, releases, policies and their exceptions decide; probes are looked up when a gate names them",
             ),
         ],
+    },
+    Role {
+        name: "sluice-webhook-secrets",
+        holder: Holder::Everywhere(WEBHOOK_ACCOUNT),
+        purpose: "The names of Secrets, which rules about references ask for. A role of its own, since Kubernetes cannot grant names alone: delete its binding to take the right away, and these rules answer Unknown.",
+        grants: &[grant(
+            "",
+            &["secrets"],
+            LOOK,
+            "names only: the webhook asks for metadata, so what is in a Secret is never sent to it",
+        )],
     },
     Role {
         name: "sluice-webhook",
@@ -149,7 +205,7 @@ pub const ROLES: &[Role] = &[
                 resources: &["secrets"],
                 names: &[CERTIFICATE_SECRET],
                 verbs: READ,
-                reason: "its own serving certificate, and no other Secret",
+                reason: "its own serving certificate; of no other Secret more than the name",
             },
             grant(
                 "events.k8s.io",
@@ -520,7 +576,11 @@ mod tests {
                     if ["pods", "replicasets", "namespaces"].contains(resource) {
                         assert_eq!(grant.verbs, READ, "{grant:?}");
                     }
-                    if *resource == "secrets" {
+                    // names of foreign Secrets are listed by one role that can be taken away, and read one by one by none
+                    let names = role.name == "sluice-webhook-secrets"
+                        && role.holder == Holder::Everywhere(WEBHOOK_ACCOUNT)
+                        && grant.verbs == ["list", "watch"];
+                    if *resource == "secrets" && !names {
                         assert!(
                             grant.verbs == ["create"] || grant.names == [CERTIFICATE_SECRET],
                             "{grant:?}"
@@ -530,6 +590,22 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_role_for_the_names_of_secrets_grants_nothing_else() {
+        let role = ROLES
+            .iter()
+            .find(|role| role.name == "sluice-webhook-secrets")
+            .unwrap();
+        assert_eq!(role.grants.len(), 1);
+        assert_eq!(role.grants[0].resources, ["secrets"]);
+        let others = ROLES.iter().filter(|other| other.name != role.name);
+        let foreign = others
+            .flat_map(|other| other.grants)
+            .filter(|grant| grant.resources.contains(&"secrets"))
+            .all(|grant| grant.verbs == ["create"] || !grant.names.is_empty());
+        assert!(foreign);
     }
 
     #[test]
@@ -552,7 +628,7 @@ mod tests {
                 .filter(|object| object["kind"] == kind)
                 .count()
         };
-        assert_eq!((count("ClusterRoleBinding"), count("RoleBinding")), (2, 3));
+        assert_eq!((count("ClusterRoleBinding"), count("RoleBinding")), (3, 3));
         assert!(
             objects
                 .iter()

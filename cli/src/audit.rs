@@ -5,14 +5,17 @@ use std::collections::BTreeMap;
 use clap::Args;
 use k8s_openapi::api::{
     apps::v1::{DaemonSet, Deployment, StatefulSet},
+    autoscaling::v2::HorizontalPodAutoscaler,
     batch::v1::{CronJob, Job},
-    core::v1::{LimitRange, Namespace, ResourceQuota},
+    core::v1::{Namespace, ReplicationController, Service},
+    networking::v1::Ingress,
+    policy::v1::PodDisruptionBudget,
 };
 use kube::{Client, core::ApiResource};
 use serde::Serialize;
 use serde_json::{Value, json};
 use sluice_api::{Action, Certainty, Finding, Mode, Policy, SYSTEM_NAMESPACE, finding, label};
-use sluice_policies::{NotJudged, Operation, PolicySet, PolicySource, Subject};
+use sluice_policies::{NotJudged, Operation, PolicySet, PolicySource, Subject, view::Kind};
 
 use crate::{
     check::{
@@ -89,23 +92,17 @@ pub async fn run(audit: Audit, connection: &Connection) -> anyhow::Result<Outcom
     };
     let namespaces = match only {
         Some(name) => one_namespace(&client, name).await?,
-        None => facts::all(&client, &ApiResource::erase::<Namespace>(&()), None).await?,
+        None => facts::namespaces(&client).await?,
     };
     let mut known = Known::default();
-    let mut stated = namespaces.clone();
-    stated.extend(facts::all(&client, &ApiResource::erase::<ResourceQuota>(&()), only).await?);
-    stated.extend(facts::all(&client, &ApiResource::erase::<LimitRange>(&()), only).await?);
-    known.learn(stated, Reach::Cluster, "default");
+    known.learn(&namespaces, Reach::Cluster, "default");
+    facts::learn(&client, &mut known, set.needs(), only).await?;
 
     let mut objects = Vec::new();
-    for resource in [
-        ApiResource::erase::<Deployment>(&()),
-        ApiResource::erase::<StatefulSet>(&()),
-        ApiResource::erase::<DaemonSet>(&()),
-        ApiResource::erase::<CronJob>(&()),
-        ApiResource::erase::<Job>(&()),
-    ] {
-        objects.extend(facts::all(&client, &resource, only).await?);
+    for (kind, resource) in audited() {
+        if kind.is_workload() || set.judges(kind) {
+            objects.extend(facts::all(&client, &resource, only).await?);
+        }
     }
     let report = judge(&set, &known, &namespaces, &objects, problems);
     let style = Style::of_stdout();
@@ -119,6 +116,31 @@ pub async fn run(audit: Audit, connection: &Connection) -> anyhow::Result<Outcom
         (true, true) => Outcome::No,
         (true, false) => Outcome::Yes,
     })
+}
+
+/// The kinds that the webhook sees.
+fn audited() -> [(Kind, ApiResource); 10] {
+    [
+        (Kind::Deployment, ApiResource::erase::<Deployment>(&())),
+        (Kind::StatefulSet, ApiResource::erase::<StatefulSet>(&())),
+        (Kind::DaemonSet, ApiResource::erase::<DaemonSet>(&())),
+        (Kind::CronJob, ApiResource::erase::<CronJob>(&())),
+        (Kind::Job, ApiResource::erase::<Job>(&())),
+        (
+            Kind::ReplicationController,
+            ApiResource::erase::<ReplicationController>(&()),
+        ),
+        (Kind::Service, ApiResource::erase::<Service>(&())),
+        (Kind::Ingress, ApiResource::erase::<Ingress>(&())),
+        (
+            Kind::HorizontalPodAutoscaler,
+            ApiResource::erase::<HorizontalPodAutoscaler>(&()),
+        ),
+        (
+            Kind::PodDisruptionBudget,
+            ApiResource::erase::<PodDisruptionBudget>(&()),
+        ),
+    ]
 }
 
 async fn one_namespace(client: &Client, name: &str) -> anyhow::Result<Vec<Value>> {
@@ -354,7 +376,7 @@ mod tests {
             json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system", "labels": {"sluice.dev/mode": "off"}}}),
         ];
         let mut known = Known::default();
-        known.learn(namespaces.clone(), Reach::Cluster, "default");
+        known.learn(&namespaces, Reach::Cluster, "default");
         let job = |namespace: &str, owned: bool| {
             let mut job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "a", "namespace": namespace},
                 "spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "a", "image": "a"}]}}}});

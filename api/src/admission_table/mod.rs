@@ -145,7 +145,7 @@ const DEPLOYMENTS: &[Rule] = &[Rule {
     operations: WRITES,
 }];
 
-const WORKLOADS: &[Rule] = &[
+const WORKLOADS: [Rule; 2] = [
     Rule {
         groups: &["apps"],
         versions: &["v1"],
@@ -158,6 +158,43 @@ const WORKLOADS: &[Rule] = &[
         resources: &["jobs", "cronjobs"],
         operations: WRITES,
     },
+];
+
+/// What stands beside workloads, and a workload that nobody steps.
+const BESIDE: [Rule; 4] = [
+    Rule {
+        groups: &[""],
+        versions: &["v1"],
+        resources: &["services", "replicationcontrollers"],
+        operations: WRITES,
+    },
+    Rule {
+        groups: &["networking.k8s.io"],
+        versions: &["v1"],
+        resources: &["ingresses"],
+        operations: WRITES,
+    },
+    Rule {
+        groups: &["autoscaling"],
+        versions: &["v2"],
+        resources: &["horizontalpodautoscalers"],
+        operations: WRITES,
+    },
+    Rule {
+        groups: &["policy"],
+        versions: &["v1"],
+        resources: &["poddisruptionbudgets"],
+        operations: WRITES,
+    },
+];
+
+const WORKLOADS_AND_BESIDE: [Rule; 6] = [
+    WORKLOADS[0],
+    WORKLOADS[1],
+    BESIDE[0],
+    BESIDE[1],
+    BESIDE[2],
+    BESIDE[3],
 ];
 
 const OWN_KINDS: &[Rule] = &[Rule {
@@ -173,7 +210,7 @@ const OWN_KINDS: &[Rule] = &[Rule {
     operations: WRITES,
 }];
 /// Every entry, in the order of the documentation.
-pub const TABLE: [Entry; 4] = [
+pub const TABLE: [Entry; 5] = [
     Entry {
         configuration: MUTATING,
         name: "release.sluice.dev",
@@ -193,10 +230,23 @@ pub const TABLE: [Entry; 4] = [
         purpose: "judges manifests and releases, refuses",
         stage: Stage::Validating,
         path: WORKLOAD_PATH,
-        rules: WORKLOADS,
+        rules: &WORKLOADS,
         scope: Scope::Enforce,
         conditions: &[NOT_SLUICE, NOT_NATIVE, NOT_OWNED, NOT_GOING, JUDGING_READS],
         failure_policy: FailurePolicy::Fail,
+        side_effects: "NoneOnDryRun",
+        timeout_seconds: 5,
+    },
+    Entry {
+        configuration: ADMISSION,
+        name: "beside.sluice.dev",
+        purpose: "judges what stands beside workloads, refuses; nothing of it waits for Sluice",
+        stage: Stage::Validating,
+        path: WORKLOAD_PATH,
+        rules: &BESIDE,
+        scope: Scope::Enforce,
+        conditions: &[NOT_SLUICE, NOT_NATIVE, NOT_OWNED, NOT_GOING, JUDGING_READS],
+        failure_policy: FailurePolicy::Ignore,
         side_effects: "NoneOnDryRun",
         timeout_seconds: 5,
     },
@@ -206,7 +256,7 @@ pub const TABLE: [Entry; 4] = [
         purpose: "judges the same, warns or counts, refuses nothing",
         stage: Stage::Validating,
         path: OBSERVE_PATH,
-        rules: WORKLOADS,
+        rules: &WORKLOADS_AND_BESIDE,
         scope: Scope::Observe,
         conditions: &[NOT_SLUICE, NOT_NATIVE, NOT_OWNED, NOT_GOING, JUDGING_READS],
         failure_policy: FailurePolicy::Ignore,

@@ -18,12 +18,13 @@ pub fn markdown() -> String {
             .rules
             .iter()
             .map(|rule| {
-                format!(
-                    "{}/{}: {}",
-                    rule.groups.join(", "),
-                    rule.versions.join(", "),
-                    rule.resources.join(", ")
-                )
+                // the core group has no name
+                let group = match rule.groups {
+                    [""] => String::new(),
+                    groups => format!("{}/", groups.join(", ")),
+                };
+                let (versions, resources) = (rule.versions.join(", "), rule.resources.join(", "));
+                format!("{group}{versions}: {resources}")
             })
             .collect::<Vec<_>>()
             .join("; ");

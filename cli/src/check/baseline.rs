@@ -248,8 +248,8 @@ mod tests {
             .collect();
         let mut known = Known::default();
         let namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: default}\n";
-        let namespace = serde_saphyr::from_str(namespace).unwrap();
-        known.learn([namespace], Reach::Facts, "default");
+        let namespace: serde_json::Value = serde_saphyr::from_str(namespace).unwrap();
+        known.learn([&namespace], Reach::Facts, "default");
         let targets = sluice_probes::validate::TargetRules::default();
         let policy = Source {
             name: "p.yaml".to_owned(),

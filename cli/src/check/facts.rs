@@ -1,90 +1,117 @@
-//! What rules must know beside the object: labels of namespaces, quotas and limit ranges. What is not known stays unknown.
+//! What rules must know beside the object: labels of namespaces, and what lies in them and around them. What is not known stays unknown.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use sluice_policies::Facts;
+use sluice_policies::{FactKind, Facts, facts::Stock};
 
 use crate::manifest::document::Object;
 
-/// Facts by namespace.
+/// Facts by namespace, and of the cluster.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
     namespaces: BTreeMap<String, OfNamespace>,
-    /// Every namespace is known: of one that is not listed, there is nothing.
-    complete: bool,
+    /// What is known of a namespace of which nothing was said: that of some kinds it has none.
+    elsewhere: Stock,
+    cluster: Stock,
 }
 
 #[derive(Clone, Debug, Default)]
 struct OfNamespace {
     labels: Option<BTreeMap<String, String>>,
-    quotas: Option<Vec<Value>>,
-    limit_ranges: Option<Vec<Value>>,
+    stock: Stock,
 }
 
-/// What a set of objects says about a namespace in which they show nothing of a kind.
+/// What a set of objects says about what it does not show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
     /// The manifests that are checked: they say what they hold, and nothing about the rest.
     Manifests,
-    /// A file of facts: a namespace that is mentioned at all is described in full.
+    /// A file of facts: the quotas and limits of a namespace it mentions are all there, and so is every kind of which it lists an object there.
     Facts,
-    /// The whole cluster.
+    /// Objects of the cluster; [`Known::read_whole`] says of which kinds they are all.
     Cluster,
 }
 
 impl Known {
     /// Takes in what `objects` say. What they name replaces what was known under the same name.
-    pub fn learn(
+    pub fn learn<'o>(
         &mut self,
-        objects: impl IntoIterator<Item = Value>,
+        objects: impl IntoIterator<Item = &'o Value>,
         reach: Reach,
         default_namespace: &str,
     ) {
-        self.complete |= reach == Reach::Cluster;
-        for object in objects.into_iter().filter(is_fact) {
-            let kind = object["kind"].as_str().unwrap_or_default();
-            let name = object["metadata"]["name"].as_str().unwrap_or_default();
-            let namespace = match kind {
-                "Namespace" => name,
-                _ => object["metadata"]["namespace"]
-                    .as_str()
-                    .filter(|name| !name.is_empty())
-                    .unwrap_or(default_namespace),
-            };
-            let facts = self.namespaces.entry(namespace.to_owned()).or_default();
+        for object in objects {
+            self.learn_one(object, reach, default_namespace);
+        }
+    }
+
+    fn learn_one(&mut self, object: &Value, reach: Reach, default_namespace: &str) {
+        let version = object["apiVersion"].as_str().unwrap_or_default();
+        let kind = object["kind"].as_str().unwrap_or_default();
+        let metadata = &object["metadata"];
+        if (version, kind) == ("v1", "Namespace") {
+            let name = metadata["name"].as_str().unwrap_or_default();
+            let mut labels: BTreeMap<String, String> = metadata["labels"]
+                .as_object()
+                .into_iter()
+                .flatten()
+                .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+                .collect();
+            // the API server sets it on every namespace
+            labels.insert("kubernetes.io/metadata.name".to_owned(), name.to_owned());
+            let known = self.namespace(name);
+            known.labels = Some(labels);
             if reach == Reach::Facts {
-                facts.quotas.get_or_insert_default();
-                facts.limit_ranges.get_or_insert_default();
+                known.stock.mark_whole(FactKind::Quotas);
+                known.stock.mark_whole(FactKind::LimitRanges);
             }
-            match kind {
-                "Namespace" => {
-                    let mut labels: BTreeMap<String, String> = object["metadata"]["labels"]
-                        .as_object()
-                        .into_iter()
-                        .flatten()
-                        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
-                        .collect();
-                    // the API server sets it on every namespace
-                    labels.insert(
-                        "kubernetes.io/metadata.name".to_owned(),
-                        namespace.to_owned(),
-                    );
-                    facts.labels = Some(labels);
-                }
-                "ResourceQuota" => replace(facts.quotas.get_or_insert_default(), object),
-                _ => replace(facts.limit_ranges.get_or_insert_default(), object),
+            return;
+        }
+        let Some(fact) = FactKind::of(version, kind) else {
+            return;
+        };
+        let stock = if fact.is_namespaced() {
+            let namespace = metadata["namespace"]
+                .as_str()
+                .filter(|name| !name.is_empty())
+                .unwrap_or(default_namespace);
+            &mut self.namespace(namespace).stock
+        } else {
+            &mut self.cluster
+        };
+        stock.take(object);
+        if reach == Reach::Facts {
+            stock.mark_whole(fact);
+            if matches!(fact, FactKind::Quotas | FactKind::LimitRanges) {
+                stock.mark_whole(FactKind::Quotas);
+                stock.mark_whole(FactKind::LimitRanges);
             }
         }
     }
 
-    /// Takes in what the manifests themselves say: a quota that is applied together with a workload counts for it.
+    fn namespace(&mut self, name: &str) -> &mut OfNamespace {
+        self.namespaces
+            .entry(name.to_owned())
+            .or_insert_with(|| OfNamespace {
+                labels: None,
+                stock: self.elsewhere.clone(),
+            })
+    }
+
+    /// Every object of this kind was learned: what was not is not there.
+    pub fn read_whole(&mut self, kind: FactKind) {
+        self.elsewhere.mark_whole(kind);
+        self.cluster.mark_whole(kind);
+        for known in self.namespaces.values_mut() {
+            known.stock.mark_whole(kind);
+        }
+    }
+
+    /// Takes in what the manifests themselves say: what is applied together with a workload counts as there for it.
     pub fn learn_manifests(&mut self, objects: &[Object], default_namespace: &str) {
         self.learn(
-            objects
-                .iter()
-                .filter(|object| is_fact(&object.value))
-                .map(|object| object.value.clone()),
+            objects.iter().map(|object| &object.value),
             Reach::Manifests,
             default_namespace,
         );
@@ -93,38 +120,24 @@ impl Known {
     /// The facts of one namespace.
     #[must_use]
     pub fn of(&self, namespace: &str) -> Facts<'_> {
-        let none: &[Value] = &[];
         let known = self.namespaces.get(namespace);
-        Facts {
-            namespace_labels: known.and_then(|facts| facts.labels.as_ref()),
-            quotas: known
-                .and_then(|facts| facts.quotas.as_deref())
-                .or(self.complete.then_some(none)),
-            limit_ranges: known
-                .and_then(|facts| facts.limit_ranges.as_deref())
-                .or(self.complete.then_some(none)),
+        let mut facts = Facts {
+            namespace_labels: known.and_then(|known| known.labels.as_ref()),
             ..Facts::default()
-        }
+        };
+        known
+            .map_or(&self.elsewhere, |known| &known.stock)
+            .lend_namespaced(&mut facts);
+        self.cluster.lend_cluster(&mut facts);
+        facts
     }
-}
-
-/// Whether rules may ask for an object of this kind.
-fn is_fact(object: &Value) -> bool {
-    object["apiVersion"] == "v1"
-        && matches!(
-            object["kind"].as_str(),
-            Some("Namespace" | "ResourceQuota" | "LimitRange")
-        )
-}
-
-fn replace(list: &mut Vec<Value>, object: Value) {
-    list.retain(|known| known["metadata"]["name"] != object["metadata"]["name"]);
-    list.push(object);
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+
+    use sluice_policies::Named;
 
     use super::*;
 
@@ -169,7 +182,11 @@ mod tests {
             ),
         ] {
             let mut known = Known::default();
-            known.learn(objects, reach, "default");
+            known.learn(&objects, reach, "default");
+            if reach == Reach::Cluster {
+                known.read_whole(FactKind::Quotas);
+                known.read_whole(FactKind::LimitRanges);
+            }
             let (facts, elsewhere) = (known.of("shop"), known.of("other"));
             assert_eq!(
                 (
@@ -194,10 +211,90 @@ mod tests {
     #[test]
     fn what_is_applied_now_replaces_what_the_cluster_has() {
         let mut known = Known::default();
-        known.learn([quota("shop")], Reach::Cluster, "default");
+        known.learn([&quota("shop")], Reach::Cluster, "default");
         let mut newer = quota("shop");
         newer["spec"]["hard"]["pods"] = json!("9");
-        known.learn([newer.clone()], Reach::Manifests, "default");
+        known.learn([&newer], Reach::Manifests, "default");
         assert_eq!(known.of("shop").quotas, Some(&[newer][..]));
+    }
+
+    fn object(kind: FactKind, namespace: &str, name: &str) -> Value {
+        json!({"apiVersion": kind.api_version(), "kind": kind.kind(), "metadata": {"name": name, "namespace": namespace}})
+    }
+
+    #[test]
+    fn a_name_is_absent_only_where_every_name_is_known() {
+        let config_map = object(FactKind::Names(Named::ConfigMap), "shop", "a");
+        let class = object(FactKind::Names(Named::PriorityClass), "", "high");
+        // has a, has b; the same elsewhere; class high, class low
+        for (reach, whole, shop, other, classes) in [
+            (
+                Reach::Manifests,
+                false,
+                [Some(true), None],
+                [None, None],
+                [Some(true), None],
+            ),
+            (
+                Reach::Facts,
+                false,
+                [Some(true), Some(false)],
+                [None, None],
+                [Some(true), Some(false)],
+            ),
+            (
+                Reach::Cluster,
+                false,
+                [Some(true), None],
+                [None, None],
+                [Some(true), None],
+            ),
+            (
+                Reach::Cluster,
+                true,
+                [Some(true), Some(false)],
+                [Some(false), Some(false)],
+                [Some(true), Some(false)],
+            ),
+        ] {
+            let mut known = Known::default();
+            known.learn([&config_map, &class], reach, "default");
+            if whole {
+                known.read_whole(FactKind::Names(Named::ConfigMap));
+                known.read_whole(FactKind::Names(Named::PriorityClass));
+            }
+            let has = |namespace: &str, kind: Named, names: [&str; 2]| {
+                let facts = known.of(namespace);
+                names.map(|name| facts.names(kind).has(name))
+            };
+            assert_eq!(has("shop", Named::ConfigMap, ["a", "b"]), shop, "{reach:?}");
+            assert_eq!(
+                has("other", Named::ConfigMap, ["a", "b"]),
+                other,
+                "{reach:?}"
+            );
+            assert_eq!(
+                has("other", Named::PriorityClass, ["high", "low"]),
+                classes,
+                "{reach:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_applied_now_is_there_beside_what_the_cluster_has() {
+        let services = FactKind::Services;
+        let mut known = Known::default();
+        known.learn([&object(services, "shop", "a")], Reach::Cluster, "default");
+        known.read_whole(services);
+        known.learn([&object(services, "new", "b")], Reach::Manifests, "default");
+        let names = |namespace: &str| {
+            let listed = known.of(namespace).services;
+            let names: Vec<_> = listed.items().iter().map(|s| s.name.clone()).collect();
+            (names, listed.is_whole())
+        };
+        assert_eq!(names("shop"), (vec!["a".to_owned()], true));
+        assert_eq!(names("new"), (vec!["b".to_owned()], true));
+        assert_eq!(names("other"), (vec![], true));
     }
 }

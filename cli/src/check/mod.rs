@@ -56,7 +56,7 @@ pub struct Check {
     /// Policy files or folders, or the name of a shipped set; without any, the default set that ships with Sluice
     #[arg(long, value_name = "PATH", num_args = 1..)]
     policies: Vec<String>,
-    /// YAML with Namespaces, ResourceQuotas and LimitRanges that rules may ask for
+    /// YAML with what rules may ask for beside the manifests: Namespaces, ResourceQuotas, ConfigMaps, Services and so on, as kubectl prints them
     #[arg(long, value_name = "FILE", num_args = 1..)]
     facts: Vec<String>,
     /// Read these facts from the cluster
@@ -143,17 +143,16 @@ pub async fn run(check: Check, connection: &cluster::Connection) -> anyhow::Resu
 
     let mut known = Known::default();
     if check.server {
-        known.learn(
-            cluster::facts::read(&connection.client().await?).await?,
-            Reach::Cluster,
-            &namespace,
-        );
+        let client = connection.client().await?;
+        let namespaces = cluster::facts::namespaces(&client).await?;
+        known.learn(&namespaces, Reach::Cluster, &namespace);
+        cluster::facts::learn(&client, &mut known, loaded.set.needs(), None).await?;
     }
     let (_, stated) = read(&check.facts, &mut problems);
     problems.extend(stated.problems);
     let stated = stated.objects;
     known.learn(
-        stated.iter().map(|object| object.value.clone()),
+        stated.iter().map(|object| &object.value),
         Reach::Facts,
         &namespace,
     );

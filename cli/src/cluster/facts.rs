@@ -1,26 +1,69 @@
 //! Objects of the cluster as they really stand there, read page by page.
 
-use k8s_openapi::api::core::v1::{LimitRange, Namespace, ResourceQuota};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::{
-    Api, Client,
+    Api, Client, Resource,
     api::{DynamicObject, ListParams},
-    core::ApiResource,
+    core::{ApiResource, DynamicResourceScope, GroupVersionKind, PartialObjectMeta},
 };
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use sluice_policies::FactKind;
 
 use super::explained;
+use crate::check::facts::{Known, Reach};
 
 const PAGE: u32 = 500;
 
-/// Every Namespace, ResourceQuota and LimitRange of the cluster.
+/// Every Namespace of the cluster.
 ///
 /// # Errors
-/// When one of the lists cannot be read whole.
-pub async fn read(client: &Client) -> anyhow::Result<Vec<Value>> {
-    let mut facts = all(client, &ApiResource::erase::<Namespace>(&()), None).await?;
-    facts.extend(all(client, &ApiResource::erase::<ResourceQuota>(&()), None).await?);
-    facts.extend(all(client, &ApiResource::erase::<LimitRange>(&()), None).await?);
-    Ok(facts)
+/// When the list cannot be read whole.
+pub async fn namespaces(client: &Client) -> anyhow::Result<Vec<Value>> {
+    all(client, &ApiResource::erase::<Namespace>(&()), None).await
+}
+
+/// Learns what rules must know, of one namespace or of all. What this caller may not read, and what the cluster does not have, stays unknown and is
+/// told on the standard error.
+///
+/// # Errors
+/// When a list breaks off for any other reason.
+pub async fn learn(
+    client: &Client,
+    known: &mut Known,
+    needs: impl IntoIterator<Item = &FactKind>,
+    namespace: Option<&str>,
+) -> anyhow::Result<()> {
+    for kind in needs {
+        let resource = resource_of(*kind);
+        let namespace = namespace.filter(|_| kind.is_namespaced());
+        let mut take = |object: Value| known.learn([&object], Reach::Cluster, "default");
+        let read = if let FactKind::Names(_) = kind {
+            // metadata only: the content of Secrets never leaves the server
+            let api = api::<PartialObjectMeta<DynamicObject>>(client, &resource, namespace);
+            let named = |item: PartialObjectMeta<DynamicObject>| {
+                take(json!({
+                    "apiVersion": resource.api_version,
+                    "kind": resource.kind,
+                    "metadata": {"name": item.metadata.name, "namespace": item.metadata.namespace},
+                }));
+            };
+            pages(&api, named).await
+        } else {
+            let api = api::<DynamicObject>(client, &resource, namespace);
+            pages(&api, |item| take(value(item, &resource))).await
+        };
+        match read {
+            Err(error) if never_readable(&error) => {
+                eprintln!("{} are not known: {error}", resource.plural);
+            }
+            read => {
+                explained(read, &format!("{} cannot be listed", resource.plural))?;
+                known.read_whole(*kind);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Every object of a kind, of one namespace or of all, with the `apiVersion` and `kind` that items of a list lack.
@@ -32,24 +75,54 @@ pub async fn all(
     resource: &ApiResource,
     namespace: Option<&str>,
 ) -> anyhow::Result<Vec<Value>> {
-    let api: Api<DynamicObject> = match namespace {
-        Some(namespace) => Api::namespaced_with(client.clone(), namespace, resource),
-        None => Api::all_with(client.clone(), resource),
-    };
     let mut found = Vec::new();
+    let api = api::<DynamicObject>(client, resource, namespace);
+    let read = pages(&api, |item| found.push(value(item, resource))).await;
+    explained(read, &format!("{} cannot be listed", resource.plural))?;
+    Ok(found)
+}
+
+async fn pages<K>(api: &Api<K>, mut take: impl FnMut(K)) -> Result<(), kube::Error>
+where
+    K: Clone + DeserializeOwned + std::fmt::Debug,
+{
     let mut parameters = ListParams::default().limit(PAGE);
     loop {
-        let doing = format!("{} cannot be listed", resource.plural);
-        let page = explained(api.list(&parameters).await, &doing)?;
-        for item in page.items {
-            let mut value = serde_json::to_value(item)?;
-            value["apiVersion"] = json!(resource.api_version);
-            value["kind"] = json!(resource.kind);
-            found.push(value);
-        }
+        let page = api.list(&parameters).await?;
+        page.items.into_iter().for_each(&mut take);
         match page.metadata.continue_.filter(|token| !token.is_empty()) {
             Some(token) => parameters = parameters.continue_token(&token),
-            None => return Ok(found),
+            None => return Ok(()),
         }
     }
+}
+
+fn api<K>(client: &Client, resource: &ApiResource, namespace: Option<&str>) -> Api<K>
+where
+    K: Resource<DynamicType = ApiResource, Scope = DynamicResourceScope>,
+{
+    match namespace {
+        Some(namespace) => Api::namespaced_with(client.clone(), namespace, resource),
+        None => Api::all_with(client.clone(), resource),
+    }
+}
+
+fn value(item: DynamicObject, resource: &ApiResource) -> Value {
+    let mut value = item.data;
+    value["apiVersion"] = json!(resource.api_version);
+    value["kind"] = json!(resource.kind);
+    value["metadata"] = json!(item.metadata);
+    value
+}
+
+fn resource_of(kind: FactKind) -> ApiResource {
+    let version = kind.api_version();
+    let (group, version) = version.split_once('/').unwrap_or(("", version));
+    let gvk = GroupVersionKind::gvk(group, version, kind.kind());
+    ApiResource::from_gvk_with_plural(&gvk, &kind.plural().to_lowercase())
+}
+
+/// Whether the answer will be the same next time: no right to read, or no such kind in the cluster.
+fn never_readable(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if matches!(status.code, 403 | 404))
 }

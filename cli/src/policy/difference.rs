@@ -96,7 +96,7 @@ pub fn run(diff: &Diff, namespace: &str) -> anyhow::Result<Outcome> {
     }
     let mut known = Known::default();
     known.learn(
-        stated.objects.into_iter().map(|object| object.value),
+        stated.objects.iter().map(|object| &object.value),
         Reach::Facts,
         namespace,
     );

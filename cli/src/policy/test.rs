@@ -182,7 +182,7 @@ fn carry_out(
             if let Some(Facts::Known(facts)) = facts {
                 let facts = given("facts", facts);
                 known.learn(
-                    facts.objects.into_iter().map(|object| object.value),
+                    facts.objects.iter().map(|object| &object.value),
                     Reach::Facts,
                     namespace,
                 );
@@ -252,7 +252,7 @@ fn learn_namespaces(known: &mut Known, manifests: &Manifests, namespace: &str) {
         json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     });
     let namespaces: Vec<Value> = namespaces.collect();
-    known.learn(namespaces, Reach::Facts, namespace);
+    known.learn(&namespaces, Reach::Facts, namespace);
 }
 
 fn text(report: &Report, style: Style) -> String {

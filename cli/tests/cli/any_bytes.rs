@@ -164,7 +164,7 @@ fn check(text: &str) -> Vec<String> {
     }];
     let manifests = document::objects(&sources);
     let mut known = Known::default();
-    let objects = manifests.objects.iter().map(|object| object.value.clone());
+    let objects = manifests.objects.iter().map(|object| &object.value);
     known.learn(objects, Reach::Facts, "default");
     known.learn_manifests(&manifests.objects, "default");
     let policies = policies::load(&[]).set;

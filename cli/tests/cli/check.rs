@@ -136,13 +136,13 @@ fn what_only_a_file_shows_is_told_with_its_place_and_fails() {
             ],
         ),
         (
-            "a kind that no rule judges",
+            "a kind that is judged beside workloads",
             service("selectors: {a: b}"),
             "",
             1,
             vec![
                 "x.yaml:5:3: deny: SLU8002 unknown-field at spec.selectors: no field of ServiceSpec; passes: did you mean selector?",
-                "passed over: no rule knows Service of v1 (1)",
+                "1 object judged",
                 "1 object judged, 1 finding denies",
             ],
         ),
@@ -204,7 +204,7 @@ fn what_only_a_file_shows_is_told_with_its_place_and_fails() {
             service("selector: {a: b}"),
             "--kubernetes-version 1.33",
             0,
-            vec!["passed over: no rule knows Service of v1 (1)"],
+            vec!["cannot tell: whether any pod in namespace default is selected"],
         ),
         (
             "a Kubernetes that is not shipped",

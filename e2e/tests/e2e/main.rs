@@ -20,6 +20,7 @@ mod place;
 mod plane;
 mod pods;
 mod recreate;
+mod references;
 mod refusals;
 mod rights;
 mod rollback;

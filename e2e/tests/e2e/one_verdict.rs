@@ -12,8 +12,18 @@ use sluice_e2e::{Installed, User, installed_plane, plane::wait_for};
 
 use crate::answers;
 
-/// Documents of these kinds are what is known about the namespace, not what is judged.
-const FACTS: [&str; 4] = ["ResourceQuota", "LimitRange", "Policy", "Pod"];
+/// Documents of these kinds are what is known about the namespace, not what is judged; so are those with this comment.
+const FACTS: [&str; 8] = [
+    "ResourceQuota",
+    "LimitRange",
+    "Policy",
+    "Pod",
+    "ConfigMap",
+    "Secret",
+    "ServiceAccount",
+    "PersistentVolumeClaim",
+];
+const A_FACT: &str = "# a fact";
 
 /// A file of `verdicts/` in a namespace of its own.
 struct Case {
@@ -140,10 +150,10 @@ async fn cases(installed: &Installed) -> anyhow::Result<Vec<Case>> {
         for document in std::fs::read_to_string(&file)?.split("\n---\n") {
             let object: Value = serde_saphyr::from_str(document)
                 .with_context(|| format!("{}: {document}", file.display()))?;
-            if object["kind"]
+            let of_facts = object["kind"]
                 .as_str()
-                .is_some_and(|kind| FACTS.contains(&kind))
-            {
+                .is_some_and(|kind| FACTS.contains(&kind));
+            if of_facts || document.contains(A_FACT) {
                 facts.push(document.to_owned());
             } else {
                 let name = format!("{}/{}", object["kind"], object["metadata"]["name"]);
@@ -328,7 +338,7 @@ async fn facts_of(installed: &Installed, namespace: &str) -> anyhow::Result<Stri
         "-n",
         namespace,
         "get",
-        "resourcequotas,limitranges",
+        "resourcequotas,limitranges,configmaps,secrets,serviceaccounts,persistentvolumeclaims,services,deployments,statefulsets,daemonsets",
         "-o",
         "yaml",
     ];

@@ -7,6 +7,7 @@ mod capacity;
 mod images;
 mod jobs;
 mod object;
+mod references;
 mod rollout;
 mod security;
 mod upgrades;
@@ -41,6 +42,7 @@ static RULES: &[&dyn Rule] = &[
     capacity::resources_cut::RULE,
     capacity::limit_far_above_request::RULE,
     capacity::object_quota_breach::RULE,
+    capacity::requests_above_every_node::RULE,
     rollout::deployment_without_readiness_probe::RULE,
     rollout::liveness_equals_readiness::RULE,
     rollout::startup_shorter_than_delay::RULE,
@@ -58,6 +60,22 @@ static RULES: &[&dyn Rule] = &[
     rollout::autoscaler_fights_replicas::RULE,
     rollout::scaled_to_zero_with_service::RULE,
     rollout::disruption_budget_missing::RULE,
+    references::configmap_not_found::RULE,
+    references::secret_not_found::RULE,
+    references::service_account_not_found::RULE,
+    references::persistent_volume_claim_not_found::RULE,
+    references::priority_class_not_found::RULE,
+    references::runtime_class_not_found::RULE,
+    references::storage_class_not_found::RULE,
+    references::image_pull_secret_not_found::RULE,
+    references::ingress_backend_not_found::RULE,
+    references::ingress_tls_secret_not_found::RULE,
+    references::autoscaler_target_not_found::RULE,
+    references::disruption_budget_selects_nothing::RULE,
+    references::service_selects_nothing::RULE,
+    references::service_port_not_found::RULE,
+    references::statefulset_without_headless_service::RULE,
+    references::probe_port_not_found::RULE,
     images::image_tag_moves::RULE,
     images::image_without_digest::RULE,
     images::image_from_other_registry::RULE,

@@ -77,6 +77,12 @@ impl<T> Bucket<T> {
         &self.values
     }
 
+    /// The names, sorted.
+    #[must_use]
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
     /// The objects with their names, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &T)> {
         self.names.iter().map(String::as_str).zip(&self.values)
@@ -139,6 +145,13 @@ impl<T: Clone> Index<T> {
                 }
             }
         }
+    }
+
+    /// Forgets everything, as if nothing had been listed yet.
+    pub fn forget(&self) {
+        self.synced.store(false, Ordering::Release);
+        *self.incoming() = None;
+        *self.write() = Buckets::new();
     }
 
     fn incoming(&self) -> std::sync::MutexGuard<'_, Option<Buckets<T>>> {

@@ -32,7 +32,7 @@ use sluice_runtime::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{bucket::Index, reduce, rulebook::Rulebook};
+use super::{beside, bucket::Index, reduce, rulebook::Rulebook};
 use crate::{judge::Knowledge, metrics::AdmissionMetrics};
 
 /// Starts every watch as a task of its own, until `until`. Each cache is a condition of readiness.
@@ -93,6 +93,7 @@ pub fn start(
     start.compiled::<Policy, _>("policies", |know| &know.indexes.policies);
     start.compiled::<PolicyException, _>("policyexceptions", |know| &know.indexes.exceptions);
     start.heartbeat();
+    beside::feed::start(tasks, until, client, knowledge, metrics);
 }
 
 /// Objects per page of a list: a page is in memory whole before it is reduced, managedFields and all.

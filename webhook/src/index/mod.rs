@@ -3,6 +3,7 @@
 //! Decides: what is kept of each kind ([`reduce`]) and when enough is known to answer at all ([`Indexes::waiting`]).
 //! Invariant: before every list was received once, nothing is answered; absence is only ever concluded from a complete list.
 
+pub mod beside;
 pub mod bucket;
 pub mod feed;
 pub mod reduce;
@@ -24,6 +25,7 @@ use sluice_api::{Mode, PolicyExceptionSpec, PolicySpec, WorkloadKind, label};
 use sluice_policies::ExceptionBounds;
 use sluice_runtime::heartbeat::HeartbeatReader;
 
+use beside::Beside;
 use bucket::{Bucket, Index};
 use reduce::{GateEntry, Labels, PlanEntry, ReleaseEntry, Stored};
 use rulebook::Rulebook;
@@ -55,6 +57,8 @@ pub struct Indexes {
     pub limit_ranges: Index<Value>,
     /// Workloads by namespace, with their labels: whether a selector matches anything.
     pub workloads: [Index<Labels>; 3],
+    /// What rules in use ask for beside that.
+    pub beside: Beside,
     /// How long exceptions may last.
     bounds: ExceptionBounds,
     rulebook: ArcSwap<Rulebook>,
@@ -87,6 +91,7 @@ impl Indexes {
             quotas: Index::default(),
             limit_ranges: Index::default(),
             workloads: std::array::from_fn(|_| Index::default()),
+            beside: Beside::default(),
             bounds,
             rulebook: ArcSwap::default(),
             compiling: Mutex::default(),
@@ -221,6 +226,7 @@ impl Indexes {
             &self.system_namespace,
             self.bounds,
         ));
+        self.beside.need(compiled.policies.needs());
         self.rulebook.store(Arc::clone(&compiled));
         compiled
     }

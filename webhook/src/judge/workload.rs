@@ -51,6 +51,20 @@ pub(super) fn judge(
     let labels = indexes.namespace_labels(namespace);
     let quotas = indexes.quotas.bucket(namespace);
     let limit_ranges = indexes.limit_ranges.bucket(namespace);
+    let around = indexes.beside.around(namespace, rulebook.policies.needs());
+    let mut facts = Facts {
+        namespace_labels: labels.as_deref(),
+        // the lists are complete, or nothing would be answered: none here is none
+        quotas: Some(quotas.as_deref().map_or(&[], |bucket| bucket.values())),
+        limit_ranges: Some(
+            limit_ranges
+                .as_deref()
+                .map_or(&[], |bucket| bucket.values()),
+        ),
+        user: user.as_ref(),
+        ..Facts::default()
+    };
+    around.lend(&mut facts);
     let judgement = rulebook.policies.judge_excepting(
         &Subject {
             operation: if old.is_some() {
@@ -63,18 +77,7 @@ pub(super) fn judge(
             old: old.as_ref(),
             dry_run: review.is_dry_run(),
         },
-        &Facts {
-            namespace_labels: labels.as_deref(),
-            // the lists are complete, or nothing would be answered: none here is none
-            quotas: Some(quotas.as_deref().map_or(&[], |bucket| bucket.values())),
-            limit_ranges: Some(
-                limit_ranges
-                    .as_deref()
-                    .map_or(&[], |bucket| bucket.values()),
-            ),
-            user: user.as_ref(),
-            ..Facts::default()
-        },
+        &facts,
         &rulebook.exceptions,
         now.time,
     );

@@ -6,4 +6,5 @@ pub(super) mod limit_far_above_request;
 pub(super) mod limit_range_breach;
 pub(super) mod object_quota_breach;
 pub(super) mod quota_breach;
+pub(super) mod requests_above_every_node;
 pub(super) mod resources_cut;

@@ -259,10 +259,10 @@ fn objects_of_others_and_objects_on_their_way_out_are_never_judged() {
         ),
         (with(json!({"name": "a", "deletionTimestamp": null})), None),
         (
-            json!({"apiVersion": "v1", "kind": "Service"}),
+            json!({"apiVersion": "v1", "kind": "ConfigMap"}),
             Some(NotJudged::UnknownKind {
                 api_version: "v1".into(),
-                kind: "Service".into(),
+                kind: "ConfigMap".into(),
             }),
         ),
         (

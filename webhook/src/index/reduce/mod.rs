@@ -45,6 +45,26 @@ pub fn change<T: Reduce>(event: Event<T::Wire>) -> Change<T> {
     }
 }
 
+/// The same where an object may be of no interest.
+pub fn change_by<K, T>(
+    event: Event<K>,
+    reduce: impl Fn(K) -> Option<(Key, T)>,
+) -> Option<Change<T>> {
+    Some(match event {
+        Event::Init => Change::ListBegins,
+        Event::InitApply(wire) => {
+            let (key, value) = reduce(wire)?;
+            Change::Listed(key, value)
+        }
+        Event::InitDone => Change::ListEnds,
+        Event::Apply(wire) => {
+            let (key, value) = reduce(wire)?;
+            Change::Applied(key, value)
+        }
+        Event::Delete(wire) => Change::Deleted(reduce(wire)?.0),
+    })
+}
+
 /// Namespaced objects are looked up by their namespace; cluster-scoped ones share the empty bucket.
 fn key_of(metadata: &ObjectMeta) -> Key {
     Key {

@@ -1,0 +1,156 @@
+//! A workload that names what is not there: the cluster warns through kubectl, `sluice check --server` says the same, and both fall silent once it is there.
+
+use anyhow::{Context, ensure};
+use serde_json::{Value, json};
+use sluice_e2e::{Installed, User, installed_plane, plane::wait_for};
+
+use crate::answers::warnings;
+
+/// A Deployment in which nothing is to be found but what it names.
+fn deployment(name: &str) -> String {
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name},
+        "spec": {"replicas": 1, "selector": {"matchLabels": {"app": name}}, "template": {
+            "metadata": {"labels": {"app": name}},
+            "spec": {
+                "containers": [{
+                    "name": "main", "image": "registry.test/main:1",
+                    "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "16Mi"}},
+                    "readinessProbe": {"httpGet": {"path": "/ready", "port": 8080}},
+                    "envFrom": [{"secretRef": {"name": "database"}}],
+                }],
+                "volumes": [
+                    {"name": "settings", "configMap": {"name": "settings"}},
+                    {"name": "more", "configMap": {"name": "more", "optional": true}},
+                ],
+            },
+        }},
+    })
+    .to_string()
+}
+
+fn service(name: &str, app: &str) -> String {
+    json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": name},
+        "spec": {"selector": {"app": app}, "ports": [{"port": 80, "targetPort": 8080}]},
+    })
+    .to_string()
+}
+
+struct Place<'i> {
+    installed: &'i Installed,
+    namespace: String,
+}
+
+impl Place<'_> {
+    /// What kubectl warns of; the object must go in.
+    async fn create(&self, manifest: &str, more: &[&str]) -> anyhow::Result<Vec<String>> {
+        let mut arguments = vec!["-n", self.namespace.as_str(), "create", "-f", "-"];
+        arguments.extend(more);
+        let plane = &self.installed.plane;
+        let output = plane
+            .kubectl(User::Developer, arguments, Some(manifest))
+            .await?;
+        ensure!(output.succeeded(), "not created: {output:?}");
+        Ok(warnings(&output))
+    }
+
+    /// Waits until the webhook has heard, by what it says of an object that is not stored.
+    async fn heard(&self, manifest: &str, expected: &[String]) -> anyhow::Result<()> {
+        wait_for("the webhook to hear of it", || async {
+            let said = self.create(manifest, &["--dry-run=server"]).await?;
+            Ok((said == expected).then_some(()))
+        })
+        .await
+    }
+
+    /// What `sluice check --server` says of the same manifest.
+    async fn check(&self, manifest: &str) -> anyhow::Result<Vec<String>> {
+        let plane = &self.installed.plane;
+        let file = plane.folder().join(format!("{}.yaml", self.namespace));
+        std::fs::write(&file, manifest)?;
+        let file = file.to_str().context("a path that is not UTF-8")?;
+        let arguments = [
+            "check",
+            "-n",
+            &self.namespace,
+            "-o",
+            "json",
+            "--server",
+            "-f",
+            file,
+        ];
+        let sluice = &self.installed.sluice;
+        let output = sluice.sluice(plane, User::Admin, &arguments).await?;
+        let verdict: Value =
+            serde_json::from_str(&output.stdout).with_context(|| format!("{output:?}"))?;
+        let findings = verdict["objects"][0]["findings"].as_array();
+        let findings = findings.with_context(|| format!("no findings: {verdict}"))?;
+        Ok(findings
+            .iter()
+            .filter_map(|finding| finding["text"].as_str().map(str::to_owned))
+            .collect())
+    }
+}
+
+#[tokio::test]
+async fn what_is_named_and_not_there_is_warned_of_until_it_is_there() -> anyhow::Result<()> {
+    let installed = installed_plane().await?;
+    let plane = &installed.plane;
+    let namespace = plane
+        .namespace_with("references", &[("sluice.dev/mode", "enforce")])
+        .await?;
+    let place = Place {
+        installed,
+        namespace,
+    };
+    let outcome = story(&place).await;
+    if outcome.is_err() {
+        plane.keep();
+    }
+    outcome
+}
+
+async fn story(place: &Place<'_>) -> anyhow::Result<()> {
+    let namespace = &place.namespace;
+    let missing = [
+        format!(
+            "SLU4001 configmap-not-found at spec.template.spec.volumes[0].configMap.name: no ConfigMap settings in namespace {namespace}; passes: a ConfigMap that is there, or `optional: true`"
+        ),
+        format!(
+            "SLU4002 secret-not-found at spec.template.spec.containers[0].envFrom[0].secretRef.name: no Secret database in namespace {namespace}; passes: a Secret that is there, or `optional: true`"
+        ),
+    ];
+    place.heard(&deployment("early"), &missing).await?;
+    let said = place.create(&deployment("early"), &[]).await?;
+    ensure!(said == missing, "the cluster says {said:#?}");
+    let said = place.check(&deployment("early")).await?;
+    ensure!(said == missing, "check --server says {said:#?}");
+
+    let named = [
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"a": "b"}}),
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "database"}, "stringData": {"password": "x"}}),
+    ];
+    for object in named {
+        place.create(&object.to_string(), &[]).await?;
+    }
+    place.heard(&deployment("late"), &[]).await?;
+    let said = place.create(&deployment("late"), &[]).await?;
+    ensure!(said.is_empty(), "the cluster says {said:#?}");
+    let said = place.check(&deployment("late")).await?;
+    ensure!(said.is_empty(), "check --server says {said:#?}");
+
+    // what stands beside workloads is judged too
+    place.heard(&service("front", "late"), &[]).await?;
+    let nobody = service("nobody", "nobody");
+    let said = place.create(&nobody, &[]).await?;
+    let expected = format!(
+        "SLU4013 service-selects-nothing at spec.selector: selects the pods of no Deployment, StatefulSet or DaemonSet in namespace {namespace}; passes: labels that pods there have"
+    );
+    ensure!(said == [expected.as_str()], "the cluster says {said:#?}");
+    let said = place.check(&nobody).await?;
+    ensure!(said == [expected.as_str()], "check --server says {said:#?}");
+    let said = place.create(&service("front", "late"), &[]).await?;
+    ensure!(said.is_empty(), "the cluster says {said:#?}");
+    Ok(())
+}
