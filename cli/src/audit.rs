@@ -1,8 +1,9 @@
 //! `sluice audit`: what `enforce` would refuse of what is in the cluster now, so that nobody is surprised by turning it on.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use clap::Args;
+use jiff::Timestamp;
 use k8s_openapi::api::{
     apps::v1::{DaemonSet, Deployment, StatefulSet},
     autoscaling::v2::HorizontalPodAutoscaler,
@@ -14,11 +15,17 @@ use k8s_openapi::api::{
 use kube::{Client, core::ApiResource};
 use serde::Serialize;
 use serde_json::{Value, json};
-use sluice_api::{Action, Certainty, Finding, Mode, Policy, SYSTEM_NAMESPACE, finding, label};
-use sluice_policies::{NotJudged, Operation, PolicySet, PolicySource, Subject, view::Kind};
+use sluice_api::{
+    Action, Certainty, Finding, Mode, Policy, PolicyException, SYSTEM_NAMESPACE, finding, label,
+};
+use sluice_policies::{
+    ExceptionBounds, Exceptions, NotJudged, Operation, PolicySet, PolicySource, Subject, view::Kind,
+};
+use sluice_runtime::config;
 
 use crate::{
     check::{
+        exceptions,
         facts::{Known, Reach},
         policies,
     },
@@ -34,6 +41,12 @@ pub struct Audit {
     /// Policy files or folders instead of the policies of the cluster
     #[arg(long, value_name = "PATH", num_args = 1..)]
     policies: Vec<String>,
+    /// Files or folders with PolicyExceptions instead of the exceptions of the cluster
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    exceptions: Vec<String>,
+    /// Sluice's configuration file, for how long exceptions may last
+    #[arg(long, env = "SLUICE_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
     #[command(flatten)]
     output: Output,
 }
@@ -58,6 +71,8 @@ struct OfNamespace {
     refused: usize,
     warned: usize,
     unknown: usize,
+    /// Objects that break a rule and would go in, because an exception lets them pass for a while.
+    excepted: usize,
     /// Objects that are never judged: made by a controller, or being deleted.
     not_governed: usize,
 }
@@ -81,7 +96,9 @@ struct Audited {
 pub async fn run(audit: Audit, connection: &Connection) -> anyhow::Result<Outcome> {
     let client = connection.client().await?;
     let only = connection.namespace.as_deref();
-    let (set, problems) = if audit.policies.is_empty() {
+    let config = audit.config.as_deref().map(config::load_file).transpose()?;
+    let bounds = exceptions::bounds(config.as_ref());
+    let (set, mut problems) = if audit.policies.is_empty() {
         of_cluster(&client).await?
     } else {
         let loaded = policies::load(&audit.policies);
@@ -89,6 +106,18 @@ pub async fn run(audit: Audit, connection: &Connection) -> anyhow::Result<Outcom
             loaded.set,
             loaded.problems.iter().map(ToString::to_string).collect(),
         )
+    };
+    let excepted = if audit.exceptions.is_empty() {
+        let (excepted, broken) = exceptions_of_cluster(&client, bounds).await?;
+        // one that cannot work counts for nothing; the audit is whole without it
+        for said in broken {
+            eprintln!("warning: {said}");
+        }
+        excepted
+    } else {
+        let loaded = exceptions::load(&audit.exceptions, bounds);
+        problems.extend(loaded.problems.iter().map(ToString::to_string));
+        loaded.exceptions
     };
     let namespaces = match only {
         Some(name) => one_namespace(&client, name).await?,
@@ -104,7 +133,13 @@ pub async fn run(audit: Audit, connection: &Connection) -> anyhow::Result<Outcom
             objects.extend(facts::all(&client, &resource, only).await?);
         }
     }
-    let report = judge(&set, &known, &namespaces, &objects, problems);
+    let judges = Judges {
+        set: &set,
+        exceptions: &excepted,
+        now: Timestamp::now(),
+        known: &known,
+    };
+    let report = judge(judges, &namespaces, &objects, problems);
     let style = Style::of_stdout();
     console::print(&audit.output.output.show(&report, || text(&report, style))?)?;
     let refused = report
@@ -188,14 +223,58 @@ async fn of_cluster(client: &Client) -> anyhow::Result<(PolicySet, Vec<String>)>
     Ok((set, problems))
 }
 
+/// The exceptions of the cluster, and why others count for nothing.
+async fn exceptions_of_cluster(
+    client: &Client,
+    bounds: ExceptionBounds,
+) -> anyhow::Result<(Exceptions, Vec<String>)> {
+    let (mut problems, mut specs) = (Vec::new(), Vec::new());
+    let resource = ApiResource::erase::<PolicyException>(&());
+    for object in facts::all(client, &resource, None).await? {
+        let text = |pointer: &str| {
+            object
+                .pointer(pointer)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let (namespace, name) = (text("/metadata/namespace"), text("/metadata/name"));
+        match serde_json::from_value::<PolicyException>(object) {
+            Ok(exception) => specs.push((namespace, name, exception.spec)),
+            Err(error) => {
+                problems.push(format!(
+                    "exception {namespace}/{name} cannot be read: {error}"
+                ));
+            }
+        }
+    }
+    let (exceptions, left_out) = exceptions::compile(&specs, bounds);
+    problems.extend(left_out);
+    Ok((exceptions, problems))
+}
+
+/// What judges.
+#[derive(Clone, Copy)]
+struct Judges<'a> {
+    set: &'a PolicySet,
+    exceptions: &'a Exceptions,
+    now: Timestamp,
+    known: &'a Known,
+}
+
 /// Pure: the report on objects of namespaces.
 fn judge(
-    set: &PolicySet,
-    known: &Known,
+    judges: Judges<'_>,
     namespaces: &[Value],
     objects: &[Value],
     problems: Vec<String>,
 ) -> Report {
+    let Judges {
+        set,
+        exceptions,
+        now,
+        known,
+    } = judges;
     let mut rows: BTreeMap<String, OfNamespace> = namespaces
         .iter()
         .map(|namespace| {
@@ -237,7 +316,7 @@ fn judge(
         if row.mode == Mode::Off {
             continue;
         }
-        let judgement = set.judge(
+        let judgement = set.judge_excepting(
             &Subject {
                 operation: Operation::Create,
                 namespace: &namespace,
@@ -246,6 +325,8 @@ fn judge(
                 dry_run: false,
             },
             &known.of(&namespace),
+            exceptions,
+            now,
         );
         match judgement.not_judged {
             Some(NotJudged::OwnedByController { .. } | NotJudged::BeingDeleted) => {
@@ -259,11 +340,19 @@ fn judge(
                 .findings
                 .iter()
                 .filter(|finding| finding.action == wanted && finding.certainty == Certainty::Sure)
+                .filter(|finding| finding.excepted.is_none())
                 .collect::<Vec<_>>()
         };
         let denying = of(Action::Deny);
         row.refused += usize::from(!denying.is_empty());
         row.warned += usize::from(!of(Action::Warn).is_empty());
+        row.excepted += usize::from(
+            denying.is_empty()
+                && judgement
+                    .findings
+                    .iter()
+                    .any(|finding| finding.excepted.is_some()),
+        );
         row.unknown += usize::from(
             judgement
                 .findings
@@ -300,6 +389,7 @@ fn text(report: &Report, style: Style) -> String {
     for object in &report.objects {
         for finding in &object.findings {
             let (word, tone) = match (finding.certainty, finding.action) {
+                _ if finding.excepted.is_some() => ("excepted", Tone::Quiet),
                 (Certainty::Unknown, _) => ("unknown", Tone::Doubtful),
                 (Certainty::Sure, Action::Deny) => ("deny", Tone::Bad),
                 (Certainty::Sure, Action::Warn) => ("warn", Tone::Doubtful),
@@ -329,6 +419,7 @@ fn text(report: &Report, style: Style) -> String {
                 row.refused,
                 row.warned,
                 row.unknown,
+                row.excepted,
                 row.not_governed,
             ]
             .map(|number| number.to_string());
@@ -347,6 +438,7 @@ fn text(report: &Report, style: Style) -> String {
             "REFUSED",
             "WARNED",
             "CANNOT TELL",
+            "EXCEPTED",
             "NOT GOVERNED",
         ],
         &rows,
@@ -387,8 +479,12 @@ mod tests {
             job
         };
         let report = judge(
-            &set,
-            &known,
+            Judges {
+                set: &set,
+                exceptions: &Exceptions::default(),
+                now: Timestamp::now(),
+                known: &known,
+            },
             &namespaces,
             &[
                 job("shop", false),
@@ -417,5 +513,53 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("1 of these would be refused"), "{text}");
+    }
+
+    #[test]
+    fn what_an_exception_covers_is_not_refused_and_counted_apart() {
+        let set = policies::load(&[]).set;
+        let now: Timestamp = "2026-06-01T00:00:00Z".parse().unwrap();
+        let spec = serde_json::from_value(json!({
+            "subject": {"kind": "Job", "name": "a"}, "rule": "SLU1006", "reason": "r", "owner": "team-a",
+            "expires": "2026-06-02T00:00:00Z",
+        }))
+        .unwrap();
+        let specs = [("shop".to_owned(), "e".to_owned(), spec)];
+        let (exceptions, broken) = exceptions::compile(&specs, ExceptionBounds::default());
+        assert_eq!(broken, Vec::<String>::new());
+        let job = |name: &str| {
+            json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name, "namespace": "shop"},
+                "spec": {"ttlSecondsAfterFinished": 60, "backoffLimit": 1, "template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "a",
+                    "image": "registry.test/a@sha256:0", "resources": {"requests": {"cpu": "1", "memory": "1Mi"}, "limits": {"memory": "1Mi"}}}]}}}})
+        };
+        let mut known = Known::default();
+        known.learn([], Reach::Cluster, "default");
+        let of = |now| {
+            let judges = Judges {
+                set: &set,
+                exceptions: &exceptions,
+                now,
+                known: &known,
+            };
+            judge(judges, &[], &[job("a"), job("b")], Vec::new())
+        };
+        let report = of(now);
+        let row = &report.namespaces[0];
+        assert_eq!(
+            (row.judged, row.refused, row.excepted),
+            (2, 1, 1),
+            "{report:?}"
+        );
+        let told = text(&report, Style { terminal: false });
+        assert!(
+            told.contains("shop job/a: excepted: SLU1006 ")
+                && told.contains("shop job/b: deny: SLU1006 "),
+            "{told}"
+        );
+        let after = of("2026-06-02T00:00:00Z".parse().unwrap());
+        assert_eq!(
+            (after.namespaces[0].refused, after.namespaces[0].excepted),
+            (2, 0)
+        );
     }
 }

@@ -33,6 +33,8 @@ pub struct InstallOptions {
     pub controller_server: Option<String>,
     /// The controller's `--lease-duration`, when not the shortest: renewals are requests too.
     pub lease: Option<String>,
+    /// The folder from which the webhook takes policies beside those of the cluster.
+    pub policies: Option<PathBuf>,
 }
 
 /// How long a dead leader is waited for: the shortest time the programs take.
@@ -77,8 +79,12 @@ impl Installation {
             .as_ref()
             .map(|url| format!("prometheus:\n  main: {{url: \"{url}\"}}\n"))
             .unwrap_or_default();
+        let folder = match &options.policies {
+            Some(folder) => format!("policies: {{folder: \"{}\"}}\n", path(folder)?),
+            None => String::new(),
+        };
         let text = format!(
-            "{sources}probes:\n  httpProxy: \"{}\"\nwebhook:\n  url: \"https://127.0.0.1:{webhook_port}\"\n",
+            "{sources}{folder}probes:\n  httpProxy: \"{}\"\nwebhook:\n  url: \"https://127.0.0.1:{webhook_port}\"\n",
             plane.proxy_url()
         );
         std::fs::write(&config, text).context("cannot write the configuration file")?;
@@ -206,6 +212,16 @@ impl Installation {
     /// When it does not answer.
     pub async fn webhook_metrics(&self) -> anyhow::Result<String> {
         metrics(self.admin_ports[0]).await
+    }
+
+    /// What the webhook judges by, as it says itself.
+    ///
+    /// # Errors
+    /// When it does not answer, or not in JSON.
+    pub async fn webhook_policies(&self) -> anyhow::Result<serde_json::Value> {
+        let address = ([127, 0, 0, 1], self.admin_ports[0]).into();
+        let page = fetch::direct(address, "/policies").await?.text();
+        serde_json::from_str(&page).with_context(|| page)
     }
 
     /// Runs the `sluice` command as `user`.

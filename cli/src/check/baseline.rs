@@ -260,6 +260,7 @@ mod tests {
             Judges {
                 schemas: None,
                 policies: &policies::of_sources(&[policy], Vec::new()).set,
+                exceptions: None,
                 old: &Old::default(),
                 known: &known,
                 targets: &targets,

@@ -3,6 +3,7 @@
 //! Gathers files and facts, asks [`verdict::judge`], lays the baseline over it, prints. Offline unless `--server` asks the cluster for facts.
 
 pub mod baseline;
+pub mod exceptions;
 pub mod excerpt;
 pub mod facts;
 pub mod fingerprint;
@@ -17,6 +18,7 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use anyhow::{Context, bail};
 use clap::{ArgAction, Args, ValueEnum};
+use jiff::Timestamp;
 use sluice_policies::schema::{KubernetesVersion, Schemas};
 use sluice_probes::{allow_list::TargetAllowList, validate::TargetRules};
 use sluice_runtime::config::{self, Config};
@@ -56,6 +58,9 @@ pub struct Check {
     /// Policy files or folders, or the name of a shipped set; without any, the default set that ships with Sluice
     #[arg(long, value_name = "PATH", num_args = 1..)]
     policies: Vec<String>,
+    /// Files or folders with PolicyExceptions that count, each from its own namespace
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    exceptions: Vec<String>,
     /// YAML with what rules may ask for beside the manifests: Namespaces, ResourceQuotas, ConfigMaps, Services and so on, as kubectl prints them
     #[arg(long, value_name = "FILE", num_args = 1..)]
     facts: Vec<String>,
@@ -128,6 +133,8 @@ pub async fn run(check: Check, connection: &cluster::Connection) -> anyhow::Resu
     let baseline = check.baseline.as_deref().map(read_baseline).transpose()?;
     let loaded = policies::load(&check.policies);
     let mut problems: Vec<Problem> = loaded.problems;
+    let mut excepted = exceptions::load(&check.exceptions, exceptions::bounds(config.as_ref()));
+    problems.append(&mut excepted.problems);
 
     let mut named = [check.paths, check.filename].concat();
     let mut older = Manifests::default();
@@ -169,6 +176,7 @@ pub async fn run(check: Check, connection: &cluster::Connection) -> anyhow::Resu
         &manifests,
         Judges {
             policies: &loaded.set,
+            exceptions: Some((&excepted, Timestamp::now())),
             old: &Old::new(&older.objects, &namespace),
             known: &known,
             schemas: Some(&schemas),

@@ -56,6 +56,19 @@ pub fn render(verdict: &Verdict, excerpts: Option<&Excerpts<'_>>, style: Style) 
         let line = format!("passed over: {} ({})", one_line(&over.reason), over.count);
         text.push_str(&format!("{}\n", style.paint(Tone::Quiet, &line)));
     }
+    for told in &verdict.exceptions {
+        let Some(advice) = &told.advice else { continue };
+        text.push_str(&format!(
+            "{}:{}:{}: {}: exception {} ({}): {}\n",
+            told.file,
+            told.line,
+            told.column,
+            style.paint(Tone::Doubtful, "warn"),
+            one_line(&told.name),
+            told.rule,
+            one_line(advice)
+        ));
+    }
     removable(verdict, style, &mut text);
     let summary = &verdict.summary;
     let (icon, tone) = match (
@@ -148,6 +161,7 @@ fn of_object(
     }
     for placed in told {
         let tone = match (placed.finding.certainty, placed.finding.action) {
+            _ if placed.finding.excepted.is_some() => Tone::Quiet,
             (Certainty::Unknown, _) | (Certainty::Sure, Action::Warn) => Tone::Doubtful,
             (Certainty::Sure, Action::Deny) => Tone::Bad,
             (Certainty::Sure, Action::Audit) => Tone::Quiet,
@@ -222,6 +236,7 @@ pub fn summary(verdict: &Verdict) -> String {
         (summary.warn, "warn"),
         (summary.unknown, "cannot be told"),
         (summary.audit, "only counted"),
+        (summary.excepted, "excepted"),
         (summary.baselined, "in the baseline"),
         (passed_over, "passed over"),
         (summary.problems, "not readable"),

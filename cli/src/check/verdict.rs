@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::Serialize;
 use sluice_api::{Action, Certainty, Finding, finding};
 use sluice_policies::{
@@ -12,6 +13,7 @@ use sluice_probes::validate::TargetRules;
 
 use super::{
     baseline,
+    exceptions::{self, Loaded},
     facts::Known,
     fingerprint::Fingerprints,
     old::Old,
@@ -32,6 +34,9 @@ use crate::{
 pub struct Verdict {
     /// The digest of the policy set that judged; the webhook names the same.
     pub policy_set: String,
+    /// The exceptions that were given: whether each counted, and for how many findings.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exceptions: Vec<exceptions::Told>,
     /// The objects that were judged, or would not be taken, in the order of the files.
     pub objects: Vec<Judged>,
     /// What was passed over, with the reason and how often.
@@ -114,6 +119,9 @@ impl Placed {
 /// What a finding leads to in one word.
 #[must_use]
 pub const fn word(finding: &Finding) -> &'static str {
+    if finding.excepted.is_some() {
+        return "excepted";
+    }
     match (finding.certainty, finding.action) {
         (Certainty::Unknown, _) => "unknown",
         (Certainty::Sure, Action::Deny) => "deny",
@@ -148,6 +156,9 @@ pub struct Summary {
     pub unknown: usize,
     /// Findings that are only counted.
     pub audit: usize,
+    /// Findings that an exception lets pass: they are in no other count.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub excepted: usize,
     /// Findings that the baseline has: they are in no other count.
     #[serde(skip_serializing_if = "is_zero")]
     pub baselined: usize,
@@ -196,6 +207,7 @@ impl Verdict {
             for placed in &object.findings {
                 let count = match (placed.finding.certainty, placed.finding.action) {
                     _ if placed.baselined => &mut summary.baselined,
+                    _ if placed.finding.excepted.is_some() => &mut summary.excepted,
                     (Certainty::Unknown, _) => &mut summary.unknown,
                     (Certainty::Sure, Action::Deny) => &mut summary.deny,
                     (Certainty::Sure, Action::Warn) => &mut summary.warn,
@@ -253,6 +265,8 @@ impl Verdict {
 pub struct Judges<'a> {
     /// The policies.
     pub policies: &'a PolicySet,
+    /// The exceptions, and the moment that decides which of them count.
+    pub exceptions: Option<(&'a Loaded, Timestamp)>,
     /// The objects that are replaced; what is not among them is new.
     pub old: &'a Old<'a>,
     /// What is known about namespaces.
@@ -289,20 +303,25 @@ pub fn judge(manifests: &Manifests, judges: Judges<'_>) -> Verdict {
             objects.push(judged);
             continue;
         }
-        let judgement = judges.policies.judge(
-            &Subject {
-                operation: if old.is_some() {
-                    Operation::Update
-                } else {
-                    Operation::Create
-                },
-                namespace: &judged.namespace,
-                object: &object.value,
-                old,
-                dry_run: false,
+        let subject = Subject {
+            operation: if old.is_some() {
+                Operation::Update
+            } else {
+                Operation::Create
             },
-            &judges.known.of(&judged.namespace),
-        );
+            namespace: &judged.namespace,
+            object: &object.value,
+            old,
+            dry_run: false,
+        };
+        let facts = judges.known.of(&judged.namespace);
+        let judgement = match judges.exceptions {
+            Some((loaded, now)) => {
+                let exceptions = &loaded.exceptions;
+                (judges.policies).judge_excepting(&subject, &facts, exceptions, now)
+            }
+            None => judges.policies.judge(&subject, &facts),
+        };
         if let Some(reason) = judgement.not_judged {
             let reason = match reason {
                 // counted by kind, not by object
@@ -347,8 +366,17 @@ pub fn judge(manifests: &Manifests, judges: Judges<'_>) -> Verdict {
         reason: format!("{file} holds no document"),
         count: 1,
     }));
+    let mut used: BTreeMap<String, usize> = BTreeMap::new();
+    let findings = objects.iter().flat_map(|object: &Judged| &object.findings);
+    for by in findings.filter_map(|placed| placed.finding.excepted.as_ref()) {
+        *used.entry(by.by.clone()).or_default() += 1;
+    }
     let mut verdict = Verdict {
         policy_set: judges.policies.digest().to_owned(),
+        exceptions: judges
+            .exceptions
+            .map(|(loaded, now)| loaded.told(&used, now))
+            .unwrap_or_default(),
         objects,
         passed_over,
         problems: manifests.problems.clone(),

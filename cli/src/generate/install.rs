@@ -233,6 +233,7 @@ mod tests {
             old: &crate::check::old::Old::default(),
             schemas: Some(&schemas),
             policies: &loaded.set,
+            exceptions: None,
             known: &known,
             targets: &targets,
             namespace: SYSTEM_NAMESPACE,

@@ -108,6 +108,7 @@ pub fn run(diff: &Diff, namespace: &str) -> anyhow::Result<Outcome> {
             Judges {
                 schemas: None,
                 policies,
+                exceptions: None,
                 old: &Old::default(),
                 known: &known,
                 targets: &targets,

@@ -207,6 +207,7 @@ fn carry_out(
         Judges {
             schemas: None,
             policies: &policies.set,
+            exceptions: None,
             old: &Old::new(
                 old.as_ref().map_or(&[][..], |old| old.objects.as_slice()),
                 namespace,

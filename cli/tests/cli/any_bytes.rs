@@ -178,6 +178,7 @@ fn check(text: &str) -> Vec<String> {
     let mut rendered = Vec::new();
     for old in [&Old::default(), &old] {
         let judges = Judges {
+            exceptions: None,
             policies: &policies,
             schemas: Some(&schemas),
             old,

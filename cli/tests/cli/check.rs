@@ -27,7 +27,7 @@ spec:
             resources: {requests: {cpu: 100m, memory: 64Mi}, limits: {memory: 64Mi}}
 ";
 
-fn unbounded() -> String {
+pub fn unbounded() -> String {
     BOUNDED.replace("  startingDeadlineSeconds: 600\n", "")
 }
 

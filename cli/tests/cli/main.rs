@@ -10,6 +10,7 @@
 mod adopting;
 mod any_bytes;
 mod check;
+mod exceptions;
 mod folder;
 mod forms;
 mod policies;

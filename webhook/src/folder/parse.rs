@@ -119,6 +119,12 @@ fn take(
     if name.is_empty() {
         found.push("metadata.name: Required value".to_owned());
     }
+    if kind == "PolicyException" && metadata("namespace").is_none() {
+        // left out it would cover every namespace
+        found.push(format!(
+            "metadata.namespace: absent; passes: the namespace that the exception covers, {system_namespace} for every one"
+        ));
+    }
     found.extend(unknown_fields(kind, &value));
     let document = match kind {
         "Policy" => read::<Policy>(&value).map(|policy| {

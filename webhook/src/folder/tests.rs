@@ -262,6 +262,10 @@ fn a_broken_file_is_quarantined_in_the_words_of_admission() {
             EXCEPTION.replace("  owner: team-reports\n", ""),
             "exception shop/legacy: spec",
         ),
+        (
+            EXCEPTION.replace(", namespace: shop", ""),
+            "exception sluice-system/legacy: metadata.namespace: absent",
+        ),
         ("a: [\n".to_owned(), "not readable as YAML: "),
         ("a: 1\na: 2\n".to_owned(), "not readable as YAML: "),
         ("just text\n".to_owned(), "no Kubernetes object"),

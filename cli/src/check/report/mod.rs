@@ -182,6 +182,8 @@ fn of_finding<'a>(object: &'a Judged, placed: &'a Placed) -> Entry<'a> {
     let finding = &placed.finding;
     Entry {
         level: match (finding.certainty, finding.action) {
+            // somebody answers for it until its end: it fails no run
+            _ if finding.excepted.is_some() => Level::Audit,
             (Certainty::Unknown, _) => Level::Unknown,
             (Certainty::Sure, Action::Deny) => Level::Deny,
             (Certainty::Sure, Action::Warn) => Level::Warn,
