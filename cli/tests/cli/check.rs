@@ -151,7 +151,7 @@ fn what_only_a_file_shows_is_told_with_its_place_and_fails() {
             service("selector: {a: b}"),
             "",
             0,
-            vec!["0 objects judged, 1 passed over"],
+            vec!["1 object judged, 1 cannot be told"],
         ),
         (
             "a key twice",
