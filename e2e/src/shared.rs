@@ -21,6 +21,21 @@ pub struct Installed {
     pub sluice: Installation,
 }
 
+impl Installed {
+    /// A plane of the caller's own with Sluice on it, for a test that other tests' policies would disturb.
+    ///
+    /// # Errors
+    /// When the plane or Sluice does not start.
+    pub async fn start() -> anyhow::Result<Self> {
+        let plane = Plane::start(PlaneOptions::default()).await?;
+        let prometheus = plane.prometheus().await?.url();
+        let sluice = Installation::install(&plane, Some(&prometheus))
+            .await
+            .inspect_err(|_| plane.keep())?;
+        Ok(Self { plane, sluice })
+    }
+}
+
 /// A second plane, with Prometheus and Sluice, shared by all tests that leave Sluice's programs alone.
 ///
 /// # Errors
@@ -28,14 +43,7 @@ pub struct Installed {
 pub async fn installed_plane() -> anyhow::Result<&'static Installed> {
     static INSTALLED: OnceCell<Installed> = OnceCell::const_new();
     INSTALLED
-        .get_or_try_init(|| async {
-            let plane = Plane::start(PlaneOptions::default()).await?;
-            let prometheus = plane.prometheus().await?.url();
-            let sluice = Installation::install(&plane, Some(&prometheus))
-                .await
-                .inspect_err(|_| plane.keep())?;
-            Ok::<_, anyhow::Error>(Installed { plane, sluice })
-        })
+        .get_or_try_init(Installed::start)
         .await
         .context("no shared plane with Sluice")
 }

@@ -34,7 +34,11 @@ async fn a_bad_own_rule_is_refused_with_the_spot_and_a_good_one_judges_alike_thr
         );
         ensure!(message.ends_with(&format!("\n  1. {problem}")), "{message}");
 
-        let policy = BAD.replace("imgae", "image");
+        // a file without a namespace counts as one of Sluice's own, and a finding names the policy
+        let policy = BAD.replace("imgae", "image").replace(
+            "{name: images}",
+            &format!("{{name: images, namespace: {}}}", place.namespace),
+        );
         place.feed(User::Admin, "create -f -", &policy).await?.ok()?;
         let file = place.written("own-policies.yaml", &policy)?;
         for (image, denied) in [("registry.test/web:1", true), (GOOD, false)] {
