@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 use kube::Client;
 
-/// Asks again and again, for at most 30 s, until there is an answer.
+/// No promise hangs on it: it only ends a wait for what will not come, on a machine that may be busy with other tests.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Asks again and again, for at most 90 s, until there is an answer.
 ///
 /// # Errors
 /// The last error of `ask`, or that there was no answer in time.
@@ -13,7 +16,7 @@ pub async fn wait_for<T, F>(what: &str, mut ask: impl FnMut() -> F) -> anyhow::R
 where
     F: Future<Output = anyhow::Result<Option<T>>>,
 {
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + PATIENCE;
     loop {
         let answer = tokio::time::timeout_at(deadline.into(), ask()).await;
         match answer {
@@ -21,8 +24,10 @@ where
             Ok(Err(error)) if Instant::now() > deadline => {
                 return Err(error.context(format!("waiting for {what}")));
             }
-            Err(_) => bail!("{what}: not there after 30 s"),
-            Ok(_) if Instant::now() > deadline => bail!("{what}: not there after 30 s"),
+            Err(_) => bail!("{what}: not there after {} s", PATIENCE.as_secs()),
+            Ok(_) if Instant::now() > deadline => {
+                bail!("{what}: not there after {} s", PATIENCE.as_secs())
+            }
             Ok(_) => tokio::time::sleep(Duration::from_millis(25)).await,
         }
     }
