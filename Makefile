@@ -19,7 +19,7 @@ build: preflight ## Sluice's own programs
 demo: programs build ## the story: a risky apply refused, a release gated, stepped and undone (KEEP=1 leaves the cluster running)
 	@target/debug/sluice-demo $(if $(KEEP),--keep)
 
-test: programs build ## every test, those against the control plane included
+test: preflight ## every test, those against the control plane included
 	@scripts/test.sh
 
 check: preflight ## formatting, lints, generated files

@@ -5,16 +5,30 @@
 # a machine that was too busy is told apart from a promise that is broken, and a test that needs its second try is a defect to be mended.
 set -uo pipefail
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+programs=
+# a job of its own process group: an interrupted script would leave the compilers running
+trap 'rm -f "$log"; [ -z "$programs" ] || kill -- "-$programs" 2> /dev/null' EXIT
+trap 'exit 130' INT TERM
 sum() { grep -E '^test result:' "$log" | grep -oE "[0-9]+ $1" | awk '{n += $1} END {print n + 0}'; }
 
-cargo test --workspace --exclude sluice-e2e --no-fail-fast 2>&1 | tee "$log"
+# Every step takes the whole workspace: another selection has other features, for which cargo would build the same crates again.
+# The control plane and ours are built side by side: while the one downloads or links, the other compiles.
+set -m
+e2e/programs/build.sh kubernetes prometheus > /dev/null &
+programs=$!
+set +m
+cargo build --workspace --bins --tests --test e2e
+built=$?
+wait "$programs" && [ "$built" -eq 0 ] || { echo "0 passed, 1 failed, 0 skipped"; exit 1; }
+programs=
+
+cargo test --workspace --no-fail-fast 2>&1 | tee "$log"
 status=${PIPESTATUS[0]}
 passed=$(sum passed) failed=$(sum failed) skipped=$(sum ignored)
 # a test binary that does not build or dies says nothing: count it as a failure, never as silence
 [ "$status" -eq 0 ] || [ "$failed" -gt 0 ] || failed=1
 
-RUST_TEST_THREADS=${RUST_TEST_THREADS:-4} cargo test -p sluice-e2e --no-fail-fast 2>&1 | tee "$log"
+RUST_TEST_THREADS=${RUST_TEST_THREADS:-4} cargo test --workspace --test e2e --no-fail-fast 2>&1 | tee "$log"
 status=${PIPESTATUS[0]}
 plane_failed=$(sum failed)
 passed=$((passed + $(sum passed))) skipped=$((skipped + $(sum ignored)))
@@ -25,7 +39,7 @@ named=$(printf '%s' "$again" | grep -c . || true)
 failed=$((failed + (plane_failed > named ? plane_failed - named : 0)))
 for name in $again; do
   printf '\nagain, alone: %s\n' "$name"
-  if cargo test -p sluice-e2e --no-fail-fast -- --exact "$name" 2>&1 | tee "$log"; then
+  if cargo test --workspace --test e2e --no-fail-fast -- --exact "$name" 2>&1 | tee "$log"; then
     passed=$((passed + 1))
     printf 'FLAKY: %s failed among others and passed alone\n' "$name"
   else

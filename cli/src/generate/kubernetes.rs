@@ -61,6 +61,8 @@ pub fn source_folder(root: &Path) -> Result<PathBuf, TableError> {
     let cargo = option_env!("CARGO").unwrap_or("cargo");
     let answer = Command::new(cargo)
         .args(["metadata", "--format-version", "1", "--locked", "--offline"])
+        // what only other platforms need was never downloaded
+        .args(["--filter-platform", "host-tuple"])
         .current_dir(root)
         .output()
         .map_err(|error| TableError::Metadata(error.to_string()))?;
