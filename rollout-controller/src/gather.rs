@@ -28,6 +28,7 @@ use crate::{
     choice::{baseline, condemned, pick},
     clock::Clock,
     execute::{ExecuteError, Executor},
+    found::Found,
     probing::{
         desired::{pod_set, release_run, stable_run},
         judging::Judge,
@@ -39,16 +40,6 @@ use crate::{
 /// Bounds of [`Found::sampling`].
 const OFTEN: Duration = Duration::from_millis(100);
 const SELDOM: Duration = Duration::from_secs(1);
-
-/// A Deployment with something under way, and all that is known about it.
-pub struct Found {
-    /// Which Deployment.
-    pub key: Key,
-    /// What the planner sees; the answer to a rehearsal is added by whoever asked.
-    pub observation: Observation,
-    /// The shortest interval of the probes that this release waits for: whoever waits for a fresh sample looks again after it.
-    pub sampling: Duration,
-}
 
 /// Reads the tables, the probe engine and, where they do not suffice, the API server.
 pub struct Gatherer {

@@ -22,6 +22,7 @@ mod choice;
 pub mod clock;
 pub mod exceptions;
 pub mod execute;
+pub mod found;
 pub mod gather;
 pub mod history;
 pub mod metrics;

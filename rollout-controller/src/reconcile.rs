@@ -27,7 +27,8 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     cache::{Caches, is_finished, rows::DeploymentRow, table::Key},
     execute::{ExecuteError, Executor, Outcome},
-    gather::{Found, Gatherer},
+    found::Found,
+    gather::Gatherer,
     history,
     metrics::Metrics,
     ownership,

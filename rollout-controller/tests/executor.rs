@@ -23,7 +23,7 @@ use sluice_planner::release::{
 use sluice_rollout_controller::{
     cache::{Caches, table::Key},
     execute::{ExecuteError, Executor, Mandate, Outcome},
-    gather::Found,
+    found::Found,
     metrics::Metrics,
     ownership,
 };

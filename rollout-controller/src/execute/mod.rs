@@ -25,7 +25,7 @@ use crate::{
         arrival::Arrival,
         table::{Key, Row, Table},
     },
-    gather::Found,
+    found::Found,
     metrics::Metrics,
     ownership,
 };
