@@ -107,7 +107,7 @@ pub const ROLES: &[Role] = &[
     Role {
         name: "sluice-webhook",
         holder: Holder::Everywhere(WEBHOOK_ACCOUNT),
-        purpose: "What admission decides from. It writes nothing but events about its policy folder.",
+        purpose: "What admission decides from. It writes nothing but events: on gates that refuse, and about its policy folder.",
         grants: &[
             grant(
                 "",
@@ -175,6 +175,12 @@ pub const ROLES: &[Role] = &[
                 KINDS,
                 READ,
                 "gates, plans, releases, policies and their exceptions decide; probes are looked up when a gate names them",
+            ),
+            grant(
+                "events.k8s.io",
+                &["events"],
+                &["create", "patch"],
+                "notes on a gate that it refused a release: its probes are asked at once then. At most one in two seconds per gate, none on dry-run",
             ),
         ],
     },
@@ -281,8 +287,8 @@ pub const ROLES: &[Role] = &[
             grant(
                 "events.k8s.io",
                 &["events"],
-                &["create", "patch"],
-                "the same in the newer group",
+                &["list", "watch", "create", "patch"],
+                "the same in the newer group; and the webhook's notes that a gate refused a release",
             ),
             grant(
                 "authentication.k8s.io",

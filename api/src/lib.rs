@@ -16,6 +16,7 @@ pub mod component;
 pub mod condition;
 pub mod crd;
 pub mod duration;
+pub mod event;
 pub mod finding;
 pub mod gate;
 pub mod label;

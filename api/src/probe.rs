@@ -95,7 +95,7 @@ fn default_triggers() -> Vec<Trigger> {
 pub enum Trigger {
     /// All the time, at the probe's interval.
     Interval,
-    /// While a release that names the probe is on.
+    /// While a release that names the probe is on; and for 5 minutes after a gate that requires it refused a release.
     Release,
 }
 

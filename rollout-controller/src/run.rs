@@ -30,7 +30,7 @@ use crate::{
     execute::Executor,
     gather::Gatherer,
     metrics::Metrics as Counted,
-    probing::{judging::Judge, pulse},
+    probing::{attempts, judging::Judge, pulse},
     publish::Publisher,
     queue::Queue,
     reconcile::{Memory, Reconciler},
@@ -185,6 +185,11 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         async move { engine_task.run(drain).await }
     });
     watches(&mut tasks, &client, &caches, &waker, &drain);
+    spawn(
+        &mut tasks,
+        "attempts",
+        attempts::watch(client.clone(), judge.clone(), drain.clone()),
+    );
     spawn(&mut tasks, "events", teller_task.run(drain.clone()));
     spawn(&mut tasks, "publisher", {
         let drain = drain.clone();

@@ -20,6 +20,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use sluice_runtime::drain::panic_text;
 
 use crate::{
+    attempts::{Attempt, Attempts},
     envelope::{EnvelopeError, Review},
     judge::{Hook, JudgeError, Judged, Knowledge, Now, judge},
     metrics::AdmissionMetrics,
@@ -43,6 +44,8 @@ pub struct Door {
     pub metrics: AdmissionMetrics,
     /// What was found and refused nothing.
     pub rings: Arc<Rings>,
+    /// Where refused releases are noted.
+    attempts: Option<Attempts>,
     judge: Judge,
 }
 
@@ -60,8 +63,16 @@ impl Door {
             knowledge,
             metrics,
             rings: Arc::default(),
+            attempts: None,
             judge,
         }
+    }
+
+    /// The same, and a release that a gate refuses is noted there.
+    #[must_use]
+    pub fn noting(mut self, attempts: Attempts) -> Self {
+        self.attempts = Some(attempts);
+        self
     }
 }
 
@@ -219,6 +230,7 @@ fn judged(door: &Door, hook: Hook, body: &[u8]) -> Result<Vec<u8>, Refused> {
         outcome,
         findings,
         starts_release,
+        stopped_at,
     } = judged;
     for finding in &findings {
         door.metrics.finding(finding);
@@ -233,6 +245,14 @@ fn judged(door: &Door, hook: Hook, body: &[u8]) -> Result<Vec<u8>, Refused> {
     door.rings.record(seen, &findings);
     if starts_release {
         door.metrics.release_attempt(reply.refused.is_none());
+    }
+    if let Some(attempts) = door.attempts.as_ref().filter(|_| !stopped_at.is_empty()) {
+        attempts.note(Attempt {
+            kind: review.kind.kind.as_ref().to_owned(),
+            namespace: seen.namespace.to_owned(),
+            name: seen.name.to_owned(),
+            gates: stopped_at,
+        });
     }
     if reply.refused.is_some() {
         tracing::info!(

@@ -1,7 +1,7 @@
 //! The admission webhooks: one mutating, which holds releases, and validating ones, which refuse.
 //!
 //! Decides: how reviews come in and go out ([`http`], [`envelope`]), what is kept in memory of the cluster ([`index`]), and which functions judge which
-//! request ([`mod@judge`]); which policies of a folder judge beside those of the cluster ([`folder`]). Leaves to others: what is wrong with a manifest (`sluice-policies`), what a release may do (`sluice-planner`), which requests
+//! request ([`mod@judge`]); which policies of a folder judge beside those of the cluster ([`folder`]); what is noted of a release that was refused ([`attempts`]). Leaves to others: what is wrong with a manifest (`sluice-policies`), what a release may do (`sluice-planner`), which requests
 //! are sent here at all (`sluice_api::admission_table`).
 //!
 //! Invariants:
@@ -10,7 +10,7 @@
 //! - a panic, a malformed body or an oversized one harms that request only;
 //! - the mutating webhook never refuses, the validating ones never change anything.
 //!
-//! I/O is in [`index::feed`] (watches), [`folder::follow`] (files), [`run`] (start and end) and the server of `sluice-runtime`.
+//! I/O is in [`index::feed`] (watches), [`folder::follow`] (files), [`attempts`] and [`folder::tell`] (Events), [`run`] (start and end) and the server of `sluice-runtime`.
 //!
 //! ```text
 //!   API server ──review──▶ http ──▶ envelope ──▶ judge ──▶ policies, planner, probes::validate
@@ -19,6 +19,7 @@
 //! ```
 
 pub mod admin;
+pub mod attempts;
 pub mod envelope;
 #[cfg(test)]
 mod fixtures;

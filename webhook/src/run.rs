@@ -32,7 +32,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    admin,
+    admin, attempts,
     folder::{self, follow::Follower},
     http::{self, Door},
     index::{Indexes, feed},
@@ -151,7 +151,10 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let source = match (cert_file, key_file) {
         (Some(cert), Some(key)) => CertificateSource::Files { cert, key },
         // clap lets neither in without the other
-        _ => CertificateSource::Secret { client, namespace },
+        _ => CertificateSource::Secret {
+            client: client.clone(),
+            namespace,
+        },
     };
     let reloader = Reloader::new(source);
     let transport = Transport::Tls(reloader.config());
@@ -171,7 +174,15 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         .with_context(|| format!("cannot listen on {listen}"))?;
     tracing::info!(address = %listener.local_addr()?, "webhooks listen");
 
-    let door = Arc::new(Door::new(Arc::clone(&knowledge), admission));
+    let (attempts, noted) = attempts::line();
+    let noting = attempts::tell(
+        client.clone(),
+        Arc::clone(&knowledge),
+        noted,
+        served.clone(),
+    );
+    tasks.spawn("notes of attempts", noting);
+    let door = Arc::new(Door::new(Arc::clone(&knowledge), admission).noting(attempts));
     let admin = admin.with(admin::routes(knowledge, Arc::clone(&door.rings)));
     tasks.spawn("admin server", admin.run(served.clone()));
     let options = ServeOptions {

@@ -24,6 +24,7 @@ mod policy_folder;
 mod recreate;
 mod references;
 mod refusals;
+mod refused_attempts;
 mod rights;
 mod rollback;
 mod slipped_in;

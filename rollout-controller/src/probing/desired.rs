@@ -47,6 +47,8 @@ pub struct Scene<'a> {
     pub replica_sets: &'a dyn Fn(&str) -> Vec<Arc<ReplicaSetRow>>,
     /// Pods by the uid of the ReplicaSet.
     pub pods: &'a dyn Fn(&str) -> Vec<Arc<PodRow>>,
+    /// Whether a gate refused a release a moment ago.
+    pub attempted: &'a dyn Fn(&Key) -> bool,
 }
 
 /// One probe that a gate requires.
@@ -56,8 +58,10 @@ pub struct Requirement {
     pub probe: String,
     /// What is wrong before any sample: it does not exist, or it cannot work.
     pub problem: Option<Problem>,
-    /// The runs that must all pass. None without a problem: there is nobody to ask.
+    /// The runs that must all pass. None without a problem: there is nobody to ask, or nothing to ask for yet.
     pub runs: Vec<RunId>,
+    /// The probe runs for releases only, and none is tried or under way.
+    pub idle: bool,
 }
 
 /// Why a requirement has no run.
@@ -219,6 +223,7 @@ fn gate_requirements(
                     probe: named,
                     problem: Some(Problem::Missing(why)),
                     runs: Vec::new(),
+                    idle: false,
                 });
                 continue;
             }
@@ -229,12 +234,14 @@ fn gate_requirements(
                 probe: name.to_string(),
                 problem: Some(Problem::NotAccepted(why)),
                 runs: Vec::new(),
+                idle: false,
             });
             continue;
         }
         let mut runs = Vec::new();
-        // a probe that runs for releases only proves a gate while one waits there
-        if runs_always(&probe) || released {
+        // a probe that runs for releases only proves a gate while one waits there, or was refused there a moment ago
+        let idle = !(runs_always(&probe) || released || (scene.attempted)(key));
+        if !idle {
             if asks_pods(&probe) {
                 for Component {
                     key: deployment,
@@ -278,6 +285,7 @@ fn gate_requirements(
             probe: name.to_string(),
             problem: None,
             runs,
+            idle,
         });
     }
     requirements

@@ -18,15 +18,7 @@ use std::{
 use arc_swap::ArcSwap;
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
-use sluice_api::{
-    Gate, GateState, Probe, Release, ReleasePhase, Verdict, WhenClosed, gate::ReasonEntry,
-    reason::GateReason,
-};
-use sluice_planner::{
-    gate,
-    release::observation,
-    selection::{self, Workload},
-};
+use sluice_api::{GateState, Probe, Release, ReleasePhase, Verdict};
 use sluice_policies::ExceptionBounds;
 use sluice_probes::{Answer, DesiredRuns, Engine, RunId, TargetRules};
 use tokio::{
@@ -36,7 +28,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    desired::{self, Desired, Problem, Requirement, Scene},
+    attempts::Attempts,
+    desired::{self, Desired, Scene},
     references::Probes,
     statuses,
     storing::{Due, Written},
@@ -47,8 +40,10 @@ use crate::{
     execute::Executor,
     metrics::Metrics,
     queue::Queue,
-    validate::{self, Acceptance, cut},
+    validate::{self, Acceptance},
 };
+
+mod gate_states;
 
 /// How long after an event the runs are worked out again at the latest; many events make one pass.
 const GATHER: Duration = Duration::from_millis(50);
@@ -67,6 +62,7 @@ pub struct Judge {
     system: String,
     bounds: ExceptionBounds,
     usage: Arc<Usage>,
+    attempts: Attempts,
     desired: ArcSwap<Desired>,
     acceptance: Mutex<Acceptance>,
     /// Objects changed: the runs must be worked out again.
@@ -98,6 +94,7 @@ impl Judge {
             system,
             bounds,
             usage,
+            attempts: Attempts::default(),
             desired: ArcSwap::default(),
             acceptance: Mutex::default(),
             changed: Notify::new(),
@@ -111,6 +108,14 @@ impl Judge {
     /// Something changed that decides which runs exist, or what an object of ours says.
     pub fn wake(&self) {
         self.changed.notify_one();
+    }
+
+    /// A gate refused a release: its probes are asked at once.
+    pub fn attempted(&self, gate: Key) {
+        if self.caches.gates.get(&gate).is_some() {
+            self.attempts.note(gate, Instant::now());
+            self.changed.notify_one();
+        }
     }
 
     /// Like [`Self::wake`], and whoever has a release under way looks again: what it goes by has changed.
@@ -164,144 +169,6 @@ impl Judge {
         self.acceptance
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What every gate that may stop a release of a workload says at this moment, asked of the engine itself. A gate with `whenClosed: Warn` is for the
-    /// record alone and stops nothing.
-    #[must_use]
-    pub fn gates_of(&self, workload: Workload<'_>) -> Vec<observation::Gate> {
-        let gates = self.caches.gates.all();
-        let desired = self.desired.load();
-        let mut found: Vec<observation::Gate> = gates
-            .iter()
-            .filter(|(_, gate)| gate.spec.when_closed != WhenClosed::Warn)
-            .filter(|(_, gate)| selection::selects(gate.as_ref(), workload, &self.system))
-            .map(|(key, gate)| {
-                let (state, reasons) = self.judge(key, gate, &desired, Timestamp::now());
-                observation::Gate {
-                    name: key.to_string(),
-                    state,
-                    reasons,
-                }
-            })
-            .collect();
-        // a gate that cannot be read may guard this workload: nobody can tell, so nothing starts
-        for (key, why) in self.caches.gates.unreadable() {
-            if key.namespace == workload.namespace || key.namespace == self.system {
-                found.push(observation::Gate {
-                    name: key.to_string(),
-                    state: GateState::Unknown,
-                    reasons: vec![ReasonEntry {
-                        reason: GateReason::NotAccepted,
-                        message: cut(&format!("gate {key} cannot be read: {why}"), 1024),
-                        since: None,
-                    }],
-                });
-            }
-        }
-        found.sort_by(|one, other| one.name.cmp(&other.name));
-        found
-    }
-
-    /// Runs every probe of the gates of a workload at once: a release was attempted.
-    pub fn prove_now(&self, workload: Workload<'_>) {
-        let desired = self.desired.load();
-        for (key, gate) in self.caches.gates.all() {
-            if selection::selects(gate.as_ref(), workload, &self.system) {
-                for run in desired
-                    .gates
-                    .get(&key)
-                    .into_iter()
-                    .flatten()
-                    .flat_map(|requirement| &requirement.runs)
-                {
-                    self.engine.trigger(run);
-                }
-            }
-        }
-    }
-
-    fn judge(
-        &self,
-        key: &Key,
-        gate: &Gate,
-        desired: &Desired,
-        now: Timestamp,
-    ) -> (GateState, Vec<ReasonEntry>) {
-        let unknown = |reason, message: String| {
-            let entry = ReasonEntry {
-                reason,
-                message: cut(&message, 1024),
-                since: None,
-            };
-            (GateState::Unknown, vec![entry])
-        };
-        if let Some(problem) = self.acceptance().gate(key, gate) {
-            return unknown(
-                GateReason::NotAccepted,
-                format!("the gate cannot work: {problem}"),
-            );
-        }
-        // what was worked out from an older form of the gate proves nothing about this one
-        let form = (gate.metadata.uid.clone(), gate.metadata.generation);
-        let current = desired.forms.get(key) == Some(&form);
-        let Some(requirements) = desired.gates.get(key).filter(|_| current) else {
-            return unknown(
-                GateReason::NotYetJudged,
-                "the gate is new or has just changed and was not judged yet".to_owned(),
-            );
-        };
-        let requirements: Vec<gate::Requirement> = requirements
-            .iter()
-            .map(|requirement| self.answered(requirement))
-            .collect();
-        gate::judge(&gate.spec, &requirements, now)
-    }
-
-    /// What the runs of a requirement say together: the worst of them speaks, and a pass is as old as the oldest.
-    fn answered(&self, requirement: &Requirement) -> gate::Requirement {
-        match &requirement.problem {
-            Some(Problem::Missing(why)) => {
-                return gate::Requirement::Missing { what: why.clone() };
-            }
-            Some(Problem::NotAccepted(why)) => {
-                return gate::Requirement::NotAccepted {
-                    probe: requirement.probe.clone(),
-                    why: why.clone(),
-                };
-            }
-            None => {}
-        }
-        let answer = self.together(&requirement.runs);
-        gate::Requirement::Answered(observation::ProbeAnswer {
-            probe: requirement.probe.clone(),
-            verdict: answer.verdict,
-            message: answer.message,
-            at: answer.at,
-            first_bad: answer.first_bad,
-            detected: answer.detected,
-        })
-    }
-
-    fn together(&self, runs: &[RunId]) -> Answer {
-        let answers: Vec<Answer> = runs.iter().map(|run| self.engine.answer(run)).collect();
-        let oldest = answers.iter().filter_map(|answer| answer.at).min();
-        let worst = answers.into_iter().reduce(|worst, answer| {
-            if answer.verdict > worst.verdict {
-                answer
-            } else {
-                worst
-            }
-        });
-        match worst {
-            None => Answer::unknown("there is nobody to ask: no Deployment with pods matches"),
-            Some(mut answer) => {
-                if answer.verdict == Verdict::Pass {
-                    answer.at = oldest;
-                }
-                answer
-            }
-        }
     }
 
     /// Passes verdict changes on: to the Deployment whose release they decide, at once, and to this loop.
@@ -393,6 +260,7 @@ impl Judge {
         let gates = self.caches.gates.all();
         let plans = self.caches.plans.all();
         let deployments = self.caches.deployments.all();
+        let now = Instant::now();
         let mut desired = desired::desired(&Scene {
             system: &self.system,
             probes: &probes,
@@ -403,12 +271,17 @@ impl Judge {
             releases: &|uid| self.caches.releases.of(uid),
             replica_sets: &|uid| self.caches.replica_sets.of(uid),
             pods: &|uid| self.caches.pods.of(uid),
+            attempted: &|gate| self.attempts.recent(gate, now),
         });
         desired.known = probes;
         let runs = std::mem::take(&mut desired.runs);
         // readers first: a verdict that changes right away must find whom to tell
         self.desired.store(Arc::new(desired));
         self.engine.apply(DesiredRuns { runs });
+        let desired = self.desired.load();
+        for gate in self.attempts.unasked(now) {
+            self.ask(&desired, &gate);
+        }
     }
 
     /// Judges everything and writes what differs from what is stored. `true` when nothing is left that should be more closed than it is stored.
@@ -555,80 +428,4 @@ fn waits_at_a_gate(release: &Release) -> bool {
         .status
         .as_ref()
         .is_none_or(|status| matches!(status.phase, ReleasePhase::Held | ReleasePhase::Probing))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap as Labels;
-
-    use serde_json::{Value, json};
-    use sluice_api::WorkloadKind;
-    use sluice_probes::EngineOptions;
-
-    use super::*;
-
-    fn judge() -> Judge {
-        let options = EngineOptions {
-            allow: sluice_probes::TargetAllowList::default(),
-            http_proxy: None,
-            prometheus: BTreeMap::new(),
-            max_in_flight: 8,
-        };
-        let rules = options.rules();
-        let (engine, _task) = Engine::new(options).unwrap();
-        Judge::new(
-            Arc::new(Caches::default()),
-            engine,
-            rules,
-            "sluice-system".to_owned(),
-            ExceptionBounds::default(),
-            Arc::default(),
-            Metrics::new(&sluice_runtime::metrics::Metrics::new()),
-        )
-    }
-
-    fn gate(name: &str, generation: i64, when_closed: &str) -> Value {
-        json!({
-            "apiVersion": "sluice.dev/v1alpha1", "kind": "Gate",
-            "metadata": {"name": name, "namespace": "shop", "uid": name, "generation": generation,
-                "resourceVersion": generation.to_string()},
-            "spec": {"components": {}, "whenClosed": when_closed},
-        })
-    }
-
-    fn states(judge: &Judge) -> Vec<(String, GateState)> {
-        let labels = Labels::new();
-        judge
-            .gates_of(Workload {
-                namespace: "shop",
-                kind: WorkloadKind::Deployment,
-                name: "checkout",
-                labels: &labels,
-            })
-            .into_iter()
-            .map(|gate| (gate.name, gate.state))
-            .collect()
-    }
-
-    #[tokio::test]
-    async fn a_gate_that_only_warns_stops_no_release() {
-        let judge = judge();
-        judge.caches.gates.apply(gate("warns", 1, "Warn"));
-        judge.caches.gates.apply(gate("denies", 1, "Deny"));
-        judge.caches.gates.apply(gate("holds", 1, "Hold"));
-        let unknown = |name: &str| (format!("shop/{name}"), GateState::Unknown);
-        assert_eq!(states(&judge), [unknown("denies"), unknown("holds")]);
-    }
-
-    #[tokio::test]
-    async fn what_was_judged_of_an_older_form_of_a_gate_does_not_open_the_new_one() {
-        let judge = judge();
-        judge.caches.gates.apply(gate("g", 1, "Deny"));
-        judge.work_out();
-        assert_eq!(states(&judge), [("shop/g".to_owned(), GateState::Open)]);
-        judge.caches.gates.apply(gate("g", 2, "Deny"));
-        assert_eq!(states(&judge), [("shop/g".to_owned(), GateState::Unknown)]);
-        judge.work_out();
-        assert_eq!(states(&judge), [("shop/g".to_owned(), GateState::Open)]);
-    }
 }

@@ -100,6 +100,15 @@ pub(super) fn gather(indexes: &Indexes, request: &Request<'_>, mode: Mode, now: 
     }
 }
 
+/// The names of the gates that let no release in now.
+pub(super) fn refusing(gates: Vec<GateFact>) -> Vec<String> {
+    gates
+        .into_iter()
+        .filter(|gate| gate.state != GateState::Open && gate.when_closed == WhenClosed::Deny)
+        .map(|gate| gate.name)
+        .collect()
+}
+
 fn fact(entry: &GateEntry, fresh: bool) -> GateFact {
     let name = format!("{}/{}", entry.namespace(), entry.name());
     match entry {

@@ -118,6 +118,8 @@ pub struct Judged {
     pub findings: Vec<Finding>,
     /// Whether the request would start a release.
     pub starts_release: bool,
+    /// The gates that refused it, as `namespace/name`. None on dry-run.
+    pub stopped_at: Vec<String>,
 }
 
 impl Judged {
@@ -127,6 +129,7 @@ impl Judged {
             outcome,
             findings: Vec::new(),
             starts_release: false,
+            stopped_at: Vec::new(),
         }
     }
 }

@@ -27,6 +27,7 @@ pub(super) fn judge(
 
     let mut findings = Vec::new();
     let mut starts_release = false;
+    let mut stopped_at = Vec::new();
     if let Some(kind) = WorkloadKind::of(&review.kind.kind) {
         let request = Request {
             kind,
@@ -40,6 +41,9 @@ pub(super) fn judge(
         let answer = admission::validate(&request, &facts);
         findings = answer.findings;
         starts_release = answer.starts_release && !review.is_dry_run();
+        if starts_release && mode == Mode::Enforce {
+            stopped_at = facts::refusing(facts.gates);
+        }
     }
 
     let rulebook = indexes.rulebook();
@@ -101,6 +105,7 @@ pub(super) fn judge(
         },
         findings,
         starts_release,
+        stopped_at,
     })
 }
 

@@ -14,6 +14,7 @@ struct World {
     releases: Table<Release>,
     sets: Table<ReplicaSetRow>,
     pods: Table<PodRow>,
+    attempted: bool,
 }
 
 fn ours<T: serde::de::DeserializeOwned>(kind: &str, name: &str, spec: Value) -> (Key, Arc<T>) {
@@ -76,6 +77,7 @@ impl World {
             releases: Table::default(),
             sets: Table::default(),
             pods: Table::default(),
+            attempted: false,
         };
         world.deployments.apply(json!({
             "metadata": {"name": "checkout", "namespace": "shop", "uid": "d", "labels": {"app": "checkout"}},
@@ -143,6 +145,7 @@ impl World {
             releases: &|uid| self.releases.of(uid),
             replica_sets: &|uid| self.sets.of(uid),
             pods: &|uid| self.pods.of(uid),
+            attempted: &|_| self.attempted,
         })
     }
 }
@@ -219,6 +222,18 @@ fn a_waiting_release_makes_release_probes_of_its_gate_run() {
     world.gate(&["late"]);
     world.release("Held");
     assert!(shown(&world.desired()).contains(&"shop/late|: url".to_owned()));
+}
+
+#[test]
+fn a_release_that_its_gate_refused_makes_them_run_too() {
+    let mut world = World::new();
+    world.gate(&["late"]);
+    let idle = |desired: &Desired| desired.gates[&Key::new("shop", "g")][0].idle;
+    assert!(idle(&world.desired()));
+    world.attempted = true;
+    let desired = world.desired();
+    assert!(!idle(&desired));
+    assert!(shown(&desired).contains(&"shop/late|: url".to_owned()));
 }
 
 #[test]
