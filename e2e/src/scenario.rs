@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use kube::{
     Api, Client,
     api::{DynamicObject, ListParams},
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::{
     Plane, User,
     plane::Output,
-    verifier::{Breach, Expected, History, Size, judge},
+    verifier::{Expected, History, Size, judge},
 };
 
 /// How long a test waits for anything.
@@ -64,13 +64,19 @@ impl<'a> Shop<'a> {
     /// The manifest of `checkout` with this image tag (`v2`, `v3--errors-100`, …).
     #[must_use]
     pub fn checkout(&self, tag: &str) -> Value {
+        self.workload("checkout", tag)
+    }
+
+    /// The same under another name, with labels of its own.
+    #[must_use]
+    pub fn workload(&self, name: &str, tag: &str) -> Value {
         json!({
             "apiVersion": "apps/v1", "kind": "Deployment",
-            "metadata": {"name": "checkout", "namespace": self.namespace, "labels": {"app": "checkout"}},
+            "metadata": {"name": name, "namespace": self.namespace, "labels": {"app": name}},
             "spec": {
                 "replicas": self.replicas,
-                "selector": {"matchLabels": {"app": "checkout"}},
-                "template": {"metadata": {"labels": {"app": "checkout"}}, "spec": {"containers": [{
+                "selector": {"matchLabels": {"app": name}},
+                "template": {"metadata": {"labels": {"app": name}}, "spec": {"containers": [{
                     "name": "checkout", "image": format!("registry.test/shop/checkout:{tag}"),
                     "ports": [{"containerPort": 8080}],
                     "readinessProbe": {"httpGet": {"path": "/ready", "port": 8080}},
@@ -321,11 +327,11 @@ impl<'a> Shop<'a> {
         }
     }
 
-    /// Every moment of the recorded history that broke the plan.
+    /// No moment of the recorded history broke the plan.
     ///
     /// # Errors
-    /// When the history has a hole.
-    pub fn breaches(&self, batches: &[&str]) -> anyhow::Result<Vec<Breach>> {
+    /// The moments that did; or that the history has a hole.
+    pub fn kept_to(&self, batches: &[&str]) -> anyhow::Result<()> {
         let batches = batches
             .iter()
             .map(|batch| match batch.strip_suffix('%') {
@@ -338,7 +344,9 @@ impl<'a> Shop<'a> {
             batches,
             surge: Size::Percent(25),
         };
-        Ok(judge(&self.history.events()?, &expected))
+        let breaches = judge(&self.history.events()?, &expected);
+        ensure!(breaches.is_empty(), "more than planned: {breaches:?}");
+        Ok(())
     }
 
     /// The recording.

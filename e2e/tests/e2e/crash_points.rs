@@ -167,8 +167,7 @@ async fn ended(shop: &Shop<'_>, bad: bool) -> anyhow::Result<Value> {
     shop.release_in(if bad { "RolledBack" } else { "Succeeded" })
         .await?;
     shop.runs_everywhere(if bad { "v0" } else { "v1" }).await?;
-    let breaches = shop.breaches(&BATCHES)?;
-    ensure!(breaches.is_empty(), "more than planned: {breaches:?}");
+    shop.kept_to(&BATCHES)?;
     // the last step of ownership may follow the end of the release
     shop.wait(
         "nothing of the controller stands among the field owners",

@@ -57,11 +57,7 @@ async fn run(plane: &Plane) -> anyhow::Result<()> {
         .await
         .context("who is locked out")?;
     jobs_run(&shop, died).await.context("jobs of a CronJob")?;
-    let breaches = shop.breaches(&BATCHES)?;
-    ensure!(
-        breaches.is_empty(),
-        "more than planned with Sluice dead: {breaches:?}"
-    );
+    shop.kept_to(&BATCHES).context("Sluice was dead")?;
 
     way_back_by_hand(plane, &shop, &release, &stable)
         .await

@@ -89,12 +89,7 @@ async fn what_cannot_be_proved_keeps_the_gate_closed() -> anyhow::Result<()> {
         ];
         let shop = &shop;
         try_join_all(cases.into_iter().map(|(name, check, closed, reason, code)| async move {
-            let mut deployment = shop.checkout("v1");
-            deployment["metadata"]["name"] = json!(name);
-            deployment["metadata"]["labels"] = json!({"app": name});
-            deployment["spec"]["selector"] = json!({"matchLabels": {"app": name}});
-            deployment["spec"]["template"]["metadata"]["labels"] = json!({"app": name});
-            shop.apply(&deployment).await?;
+            shop.apply(&shop.workload(name, "v1")).await?;
             if let Some(check) = check {
                 shop.apply(&probe(shop, name, &check)).await?;
             }

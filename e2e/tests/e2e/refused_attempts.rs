@@ -33,12 +33,7 @@ async fn a_refused_release_has_the_probes_of_its_gate_asked_at_once() -> anyhow:
             ("closed", &nobody),
             ("dry", &nobody),
         ] {
-            let mut deployment = shop.checkout("v1");
-            deployment["metadata"]["name"] = json!(name);
-            deployment["metadata"]["labels"] = json!({"app": name});
-            deployment["spec"]["selector"] = json!({"matchLabels": {"app": name}});
-            deployment["spec"]["template"]["metadata"]["labels"] = json!({"app": name});
-            shop.apply(&deployment).await?;
+            shop.apply(&shop.workload(name, "v1")).await?;
             shop.apply(&probe(&shop, name, check)).await?;
             shop.apply(&gate(&shop, name, &[name], "5s")).await?;
         }

@@ -109,12 +109,7 @@ async fn a_bad_release_is_undone_verified_and_remembered() -> anyhow::Result<()>
                 again.stderr
             );
         }
-        ensure!(
-            shop.breaches(&["1", "50%"])?.is_empty(),
-            "{:?}",
-            shop.breaches(&["1", "50%"])?
-        );
-        Ok(())
+        shop.kept_to(&["1", "50%"])
     })
     .await
 }
@@ -356,12 +351,7 @@ async fn the_first_release_of_a_workload_that_fails_is_said_to_have_no_way_back(
         ensure!(held["status"]["waitingOn"][0]["reason"] == "GateNotOpen", "{}", held["status"]);
         ensure!(shop.replica_sets().await?.is_empty(), "pods were asked for behind a closed gate");
         // what the gate waits for comes up
-        let mut backend = shop.checkout("v1");
-        backend["metadata"]["name"] = json!("backend");
-        backend["metadata"]["labels"] = json!({"app": "backend"});
-        backend["spec"]["selector"] = json!({"matchLabels": {"app": "backend"}});
-        backend["spec"]["template"]["metadata"]["labels"] = json!({"app": "backend"});
-        shop.apply(&backend).await?;
+        shop.apply(&shop.workload("backend", "v1")).await?;
         let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "backend", "namespace": shop.namespace}, "spec": {"selector": {"app": "backend"}, "ports": [{"port": 80, "targetPort": 8080}]}});
         shop.apply(&service).await?;
         let failed = shop.release_in("Failed").await?;
@@ -446,12 +436,7 @@ async fn a_failure_under_on_failure_pause_waits_for_a_human() -> anyhow::Result<
             .ok()?;
         shop.release_in("Succeeded").await?;
         shop.runs_everywhere("v3").await?;
-        ensure!(
-            shop.breaches(&["1", "50%"])?.is_empty(),
-            "{:?}",
-            shop.breaches(&["1", "50%"])?
-        );
-        Ok(())
+        shop.kept_to(&["1", "50%"])
     })
     .await
 }
@@ -503,12 +488,7 @@ async fn pods_that_do_not_come_up_in_time_are_a_failure() -> anyhow::Result<()> 
                 release["status"]
             );
             shop.runs_everywhere("v1").await?;
-            ensure!(
-                shop.breaches(&["1", "50%"])?.is_empty(),
-                "{word}: {:?}",
-                shop.breaches(&["1", "50%"])?
-            );
-            Ok(())
+            shop.kept_to(&["1", "50%"]).with_context(|| word.to_owned())
         }))
         .await
         .map(drop)
@@ -545,8 +525,7 @@ async fn a_quota_hit_in_the_middle_is_named_and_waited_for() -> anyhow::Result<(
         shop.kubectl(User::Admin, "delete deployment other").await?.ok()?;
         shop.release_in("Succeeded").await?;
         shop.runs_everywhere("v2").await?;
-        ensure!(shop.breaches(&["1", "50%"])?.is_empty(), "{:?}", shop.breaches(&["1", "50%"])?);
-        Ok(())
+        shop.kept_to(&["1", "50%"])
     })
     .await
 }
@@ -582,12 +561,7 @@ async fn without_its_plan_a_release_is_held_and_never_finished() -> anyhow::Resu
         shop.apply(&shop.plan(&["1", "50%"], "200ms")).await?;
         shop.release_in("Succeeded").await?;
         shop.runs_everywhere("v2").await?;
-        ensure!(
-            shop.breaches(&["1", "50%"])?.is_empty(),
-            "{:?}",
-            shop.breaches(&["1", "50%"])?
-        );
-        Ok(())
+        shop.kept_to(&["1", "50%"])
     })
     .await
 }
