@@ -26,6 +26,9 @@ pub struct Finding {
     pub action: Action,
     /// Whether it is so, or nobody can tell.
     pub certainty: Certainty,
+    /// For an own rule, the policy that says it, as `namespace/name`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
     /// Path of the field in the object as the user wrote it, such as `spec.jobTemplate.spec.backoffLimit`; `-` when it is about the object as a whole.
     pub path: String,
     /// What was found there, such as `absent` or `6 (API default)`.
@@ -47,6 +50,8 @@ pub struct Excepted {
     pub by: String,
     /// Who answers for it.
     pub owner: String,
+    /// Why it is let pass.
+    pub reason: String,
     /// Until when; at this moment the finding is refused again.
     pub until: Timestamp,
 }
@@ -70,7 +75,10 @@ impl Finding {
             line.push_str("; or ");
             line.push_str(way_out);
         }
-        if let Some(Excepted { by, owner, until }) = &self.excepted {
+        if let Some(Excepted {
+            by, owner, until, ..
+        }) = &self.excepted
+        {
             line.push_str(&format!(
                 "; excepted until {until} by {by}, for which {owner} answers"
             ));
@@ -127,6 +135,7 @@ mod tests {
             rule: "cronjob-without-deadline".into(),
             action: Action::Deny,
             certainty: Certainty::Sure,
+            policy: None,
             path: "spec.startingDeadlineSeconds".into(),
             found: found.into(),
             passes: "1s to 1h".into(),

@@ -52,8 +52,8 @@ use crate::{Condition, component::LabelSelector};
 pub struct PolicyExceptionSpec {
     /// What may break the rule.
     pub subject: ExceptionSubject,
-    /// The rule, by name or by code, see `sluice rules`.
-    #[schemars(length(min = 1, max = 63))]
+    /// The rule: a built-in one by name or by code, see `sluice rules`; an own one as `policy/rule`, the name of its policy and its own.
+    #[schemars(length(min = 1, max = 317))]
     pub rule: String,
     /// Why the rule may be broken.
     #[schemars(length(min = 1, max = 1024))]

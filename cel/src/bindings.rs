@@ -40,6 +40,15 @@ impl<'a> Bindings<'a> {
         self.put(environment, name, Binding::Fault(fault));
     }
 
+    /// Whether a variable has a value.
+    #[must_use]
+    pub fn is_set(&self, environment: &Environment, name: &str) -> bool {
+        let slot = environment
+            .place(name)
+            .and_then(|place| self.slots.get(place));
+        matches!(slot, Some(Binding::Value(_)))
+    }
+
     fn put(&mut self, environment: &Environment, name: &str, binding: Binding<'a>) {
         if let Some(slot) = environment
             .place(name)

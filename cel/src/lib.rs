@@ -19,6 +19,7 @@
 
 mod bindings;
 mod budget;
+mod described;
 mod environment;
 mod eval;
 mod fault;
@@ -35,6 +36,7 @@ mod value;
 
 pub use bindings::Bindings;
 pub use budget::{Arena, Budget};
+pub use described::{Described, Fields};
 pub use environment::Environment;
 pub use fault::Fault;
 pub use library::{Library, canonical_quantity, libraries};

@@ -42,6 +42,8 @@ pub(crate) enum Kind {
         of: Box<Node>,
         key: Box<Node>,
     },
+    /// An optional of a variable: none where it is `null`.
+    Perhaps(Box<Node>),
     /// Elements; one whose flag is set is left out when its optional is none.
     List(Vec<(Node, bool)>),
     Map(Vec<(Node, Node, bool)>),

@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
+use crate::described::Described;
+
 /// A type. What comes out of an object is [`Type::Dyn`]: known only when it is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Type {
@@ -31,6 +33,8 @@ pub enum Type {
     List(Arc<Type>),
     /// A map.
     Map(Arc<Type>, Arc<Type>),
+    /// A map whose keys are known: an object with fields.
+    Object(Described),
     /// An optional value.
     Optional(Arc<Type>),
     /// A quantity of Kubernetes.
@@ -47,6 +51,16 @@ pub enum Type {
     Format,
     /// A container image reference.
     Image,
+    /// What asks the API server's authorizer; no value of it exists outside the API server.
+    Authorizer,
+    /// The same about a path.
+    PathCheck,
+    /// The same about an API group.
+    GroupCheck,
+    /// The same about a resource.
+    ResourceCheck,
+    /// What the authorizer says.
+    Decision,
 }
 
 impl Type {
@@ -75,6 +89,9 @@ impl Type {
             (Self::Dyn, _) | (_, Self::Dyn) => true,
             (Self::List(a), Self::List(b)) | (Self::Optional(a), Self::Optional(b)) => a.fits(b),
             (Self::Map(ka, va), Self::Map(kb, vb)) => ka.fits(kb) && va.fits(vb),
+            // what holds fields is a map to whoever does not ask for one of them
+            (Self::Object(_), Self::Object(_) | Self::Map(..))
+            | (Self::Map(..), Self::Object(_)) => true,
             _ => self == other,
         }
     }
@@ -120,6 +137,7 @@ impl fmt::Display for Type {
             Self::Type => "type",
             Self::List(element) => return write!(f, "list({element})"),
             Self::Map(key, value) => return write!(f, "map({key}, {value})"),
+            Self::Object(object) => return f.write_str(&object.called()),
             Self::Optional(inner) => return write!(f, "optional({inner})"),
             Self::Quantity => "quantity",
             Self::Ip => "ip",
@@ -128,6 +146,11 @@ impl fmt::Display for Type {
             Self::Semver => "semver",
             Self::Format => "format",
             Self::Image => "image",
+            Self::Authorizer => "authorizer",
+            Self::PathCheck => "authorizer of a path",
+            Self::GroupCheck => "authorizer of a group",
+            Self::ResourceCheck => "authorizer of a resource",
+            Self::Decision => "decision of the authorizer",
         })
     }
 }

@@ -152,6 +152,11 @@ pub fn explain(arguments: &Explain) -> anyhow::Result<Outcome> {
         console::print(&sluice_policies::own_rules_document())?;
         return Ok(Outcome::Yes);
     }
+    if code == sluice_policies::ADMISSION_POLICIES {
+        let document = sluice_policies::admission_policies_document();
+        console::print(&ended(document))?;
+        return Ok(Outcome::Yes);
+    }
     bail!(
         "nothing is called {wanted}; `sluice rules` lists the rules, SLU0001 to SLU0007 are refusals of releases"
     );

@@ -18,6 +18,7 @@
 //! A fact that is missing makes a finding of certainty `Unknown`, never a silent pass.
 
 mod action;
+mod admission;
 pub mod capacity;
 mod catalogue;
 pub mod defaults;
@@ -38,6 +39,10 @@ pub mod view;
 mod documents;
 
 pub use action::cap;
+pub use admission::{
+    CODE as ADMISSION_POLICIES, document as admission_policies_document, is_admission_policy,
+    parameter_kind,
+};
 pub use catalogue::catalogue_markdown;
 pub use defaults::{defaults_samples, with_defaults};
 pub use exceptions::{

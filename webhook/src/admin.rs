@@ -43,7 +43,7 @@ pub struct Exception {
     /// As `namespace/name`.
     pub name: String,
     /// The rule that may be broken.
-    pub rule: &'static str,
+    pub rule: String,
     /// Who answers for it.
     pub owner: String,
     /// Until when.
@@ -127,7 +127,7 @@ pub fn judging(knowledge: &Knowledge, now: Timestamp) -> Judging {
             .standings(now)
             .map(|one| Exception {
                 name: one.title.to_owned(),
-                rule: one.rule,
+                rule: one.rule.to_owned(),
                 owner: one.owner.to_owned(),
                 expires: one.expires,
                 standing: one.standing.as_str(),

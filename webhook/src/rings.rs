@@ -151,6 +151,7 @@ mod tests {
             passes: "1s to 1h".into(),
             way_out: None,
             excepted: None,
+            policy: None,
         }
     }
 
@@ -171,6 +172,7 @@ mod tests {
             excepted: Some(Excepted {
                 by: "shop/e".into(),
                 owner: "o".into(),
+                reason: "r".into(),
                 until: Timestamp::UNIX_EPOCH,
             }),
             ..finding(Action::Warn, "excepted")

@@ -101,6 +101,10 @@ impl<'a> Run<'a, '_> {
                 let (of, key) = (self.node(of)?, self.node(key)?);
                 self.optional(&of, &key).map_err(here)
             }
+            Kind::Perhaps(of) => match self.node(of)? {
+                Value::Null => Ok(Value::Optional(None)),
+                value => self.scope.some(value).map_err(here),
+            },
             Kind::List(elements) => self.list(elements),
             Kind::Map(entries) => self.map(at, entries),
             Kind::And(a, b) => self.both(a, b, false),

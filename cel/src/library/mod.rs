@@ -2,6 +2,7 @@
 //!
 //! Invariant: a function charges for what it looks at and for what it makes before it makes it, and never panics.
 
+mod authorizer;
 mod format;
 mod image;
 mod lists;
@@ -70,6 +71,11 @@ pub(crate) enum Takes {
     Semver,
     Format,
     Image,
+    Authorizer,
+    PathCheck,
+    GroupCheck,
+    ResourceCheck,
+    Decision,
 }
 
 /// What a function gives.
@@ -230,6 +236,11 @@ impl Takes {
             Self::Semver => Type::Semver,
             Self::Format => Type::Format,
             Self::Image => Type::Image,
+            Self::Authorizer => Type::Authorizer,
+            Self::PathCheck => Type::PathCheck,
+            Self::GroupCheck => Type::GroupCheck,
+            Self::ResourceCheck => Type::ResourceCheck,
+            Self::Decision => Type::Decision,
         }
     }
 }
@@ -352,6 +363,7 @@ fn all() -> impl Iterator<Item = &'static Overload> {
         semver::TABLE,
         named_format::TABLE,
         image::TABLE,
+        authorizer::TABLE,
     ]
     .into_iter()
     .flatten()

@@ -78,6 +78,7 @@ impl Lowering<'_> {
         let range = self.part(target)?;
         let (first, second) = match (&range.of, variables) {
             (Type::Dyn, _) => (Type::Dyn, Type::Dyn),
+            (Type::Object(_), _) => (Type::String, Type::Dyn),
             (Type::List(element), 1) => (element.as_ref().clone(), Type::Dyn),
             (Type::List(element), _) => (Type::Int, element.as_ref().clone()),
             (Type::Map(key, value), _) => (key.as_ref().clone(), value.as_ref().clone()),

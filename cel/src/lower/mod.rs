@@ -292,6 +292,7 @@ impl Lowering<'_> {
             self.known_field(at, &path, &select.field)?;
         }
         let operand = self.part(&select.operand)?;
+        self.described_field(at, &select.operand, &operand.of, &select.field)?;
         let of = self.field_type(at, &operand.of, &select.field)?;
         Ok(Part {
             cost: operand.cost.saturating_add(1),
@@ -331,9 +332,42 @@ impl Lowering<'_> {
         Ok(())
     }
 
+    /// Refuses a field that objects of this type do not have.
+    fn described_field(
+        &self,
+        at: u32,
+        operand: &IdedExpr,
+        of: &Type,
+        field: &str,
+    ) -> Result<(), Problem> {
+        let object = match of {
+            Type::Object(object) => object,
+            Type::Optional(inner) => match inner.as_ref() {
+                Type::Object(object) => object,
+                _ => return Ok(()),
+            },
+            _ => return Ok(()),
+        };
+        if object.field(field).is_some() {
+            return Ok(());
+        }
+        let path = spelled(operand);
+        let whose = path.clone().unwrap_or_else(|| object.called());
+        let problem = self.problem(at, format!("{whose} has no field {}", short(field)));
+        let names = object.names();
+        Err(
+            match (nearest(field, names.iter().map(String::as_str)), path) {
+                (Some(near), Some(path)) => problem.or(format!("did you mean {path}.{near}?")),
+                (Some(near), None) => problem.or(format!("did you mean {near}?")),
+                (None, _) => problem.or(format!("it has {}", names.join(", "))),
+            },
+        )
+    }
+
     fn field_type(&self, at: u32, of: &Type, field: &str) -> Result<Type, Problem> {
         match of {
             Type::Dyn => Ok(Type::Dyn),
+            Type::Object(object) => Ok(object.field(field).unwrap_or(Type::Dyn)),
             Type::Map(key, value) if key.fits(&Type::String) => Ok(value.as_ref().clone()),
             Type::Optional(inner) => {
                 let field = self.field_type(at, inner, field)?;
@@ -375,6 +409,7 @@ impl Lowering<'_> {
             self.known_field(place, &path, &select.field)?;
         }
         let operand = self.part(&select.operand)?;
+        self.described_field(place, &select.operand, &operand.of, &select.field)?;
         self.field_type(place, &operand.of, &select.field)?;
         Ok(Part {
             cost: operand.cost.saturating_add(1),
@@ -442,6 +477,27 @@ fn type_constant(name: &str) -> Option<&'static str> {
         "net.IP",
     ];
     NAMES.into_iter().find(|own| *own == name)
+}
+
+/// How an operand is spelt, when it is nothing but names: those of variables and of what macros bind.
+fn spelled(expr: &IdedExpr) -> Option<String> {
+    let mut segments = Vec::new();
+    let mut at = expr;
+    while segments.len() < 16 {
+        match &at.expr {
+            Expr::Ident(name) => {
+                segments.push(name.strip_prefix('.').unwrap_or(name));
+                segments.reverse();
+                return Some(segments.join("."));
+            }
+            Expr::Select(select) if !select.test => {
+                segments.push(&select.field);
+                at = &select.operand;
+            }
+            _ => return None,
+        }
+    }
+    None
 }
 
 /// A name of the text for a message.

@@ -1,6 +1,9 @@
 //! Operators.
 
-use cel::{IdedExpr, common::ast::operators};
+use cel::{
+    IdedExpr,
+    common::ast::{Expr, LiteralValue, operators},
+};
 
 use super::{Lowering, Part};
 use crate::{
@@ -139,13 +142,37 @@ impl Lowering<'_> {
         key: &IdedExpr,
         optional: bool,
     ) -> Result<Part, Problem> {
+        if let Some(variable) = self.declared(at, of, key) {
+            return Ok(if optional {
+                Part {
+                    of: Type::optional(variable.of),
+                    cost: 2,
+                    node: Node {
+                        at,
+                        kind: Kind::Perhaps(Box::new(variable.node)),
+                    },
+                }
+            } else {
+                variable
+            });
+        }
+        let operand = of;
         let (of, key) = (self.part(of)?, self.part(key)?);
+        if let Kind::Str(name) = &key.node.kind {
+            self.described_field(at, operand, &of.of, name)?;
+        }
         let (held, was_optional) = match &of.of {
             Type::Optional(inner) => (inner.as_ref(), true),
             other => (other, false),
         };
         let found = match held {
             Type::Dyn => Type::Dyn,
+            Type::Object(object) if matches!(key.of, Type::Dyn | Type::String) => {
+                match &key.node.kind {
+                    Kind::Str(name) => object.field(name).unwrap_or(Type::Dyn),
+                    _ => Type::Dyn,
+                }
+            }
             Type::List(element)
                 if matches!(key.of, Type::Dyn | Type::Int | Type::Uint | Type::Double) =>
             {
@@ -180,6 +207,16 @@ impl Lowering<'_> {
                 },
             },
         })
+    }
+
+    /// `a["b"]` and `a.?b`, where `a.b` is one declared name.
+    fn declared(&mut self, at: u32, of: &IdedExpr, key: &IdedExpr) -> Option<Part> {
+        let Expr::Literal(LiteralValue::String(key)) = &key.expr else {
+            return None;
+        };
+        let name = format!("{}.{}", self.path(of)?, key.inner());
+        let place = self.environment.place(&name)?;
+        Some(self.variable(at, place))
     }
 
     fn binary(&mut self, at: u32, op: Op, a: &IdedExpr, b: &IdedExpr) -> Result<Part, Problem> {
@@ -229,6 +266,7 @@ fn result(op: Op, a: &Type, b: &Type) -> Option<Type> {
         }
         Op::In => match b {
             Dyn => Some(Bool),
+            Type::Object(_) => a.comparable(&String).then_some(Bool),
             List(element) => a.comparable(element).then_some(Bool),
             Type::Map(key, _) => a.comparable(key).then_some(Bool),
             _ => None,

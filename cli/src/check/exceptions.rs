@@ -41,7 +41,7 @@ pub struct Told {
     /// Where it starts.
     pub column: u64,
     /// The rule that may be broken.
-    pub rule: &'static str,
+    pub rule: String,
     /// Who answers for it.
     pub owner: String,
     /// Until when.
@@ -168,7 +168,7 @@ impl Loaded {
                     file,
                     line: place.line,
                     column: place.column,
-                    rule: one.rule,
+                    rule: one.rule.to_owned(),
                     owner: one.owner.to_owned(),
                     expires,
                     standing: one.standing.as_str(),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use sluice_api::{PolicySpec, SYSTEM_NAMESPACE};
-use sluice_policies::{PolicySet, PolicySource};
+use sluice_policies::{PolicySet, PolicySource, is_admission_policy};
 use sluice_probes::validate::TargetRules;
 
 use crate::{
@@ -74,11 +74,16 @@ pub(crate) fn of_sources(sources: &[Source], mut problems: Vec<Problem>) -> Load
         .iter()
         .filter(|object| own::is_own(object) && object.kind() == "Policy")
         .collect();
-    if policies.is_empty() && problems.is_empty() {
+    let (admission, others): (Vec<&Object>, Vec<&Object>) = read
+        .objects
+        .iter()
+        .filter(|object| !own::is_own(object))
+        .partition(|object| is_admission_policy(&object.value));
+    if policies.is_empty() && admission.is_empty() && problems.is_empty() {
         let names: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
         problems.push(Problem::of_file(
             &names.join(", "),
-            "no Policy of sluice.dev/v1alpha1 in it",
+            "no Policy of sluice.dev/v1alpha1 in it, and no ValidatingAdmissionPolicy",
         ));
     }
     let mut specs: Vec<(&Object, String, PolicySpec)> = Vec::new();
@@ -97,22 +102,40 @@ pub(crate) fn of_sources(sources: &[Source], mut problems: Vec<Problem>) -> Load
             Err(error) => problems.push(policy.problem("spec", format!("spec: {error}"))),
         }
     }
-    let (set, left_out) = PolicySet::compile(specs.iter().map(|(policy, namespace, spec)| {
-        PolicySource {
-            namespace,
-            name: policy.value["metadata"]["name"]
-                .as_str()
-                .unwrap_or_default(),
-            spec,
-            cluster_wide: namespace == SYSTEM_NAMESPACE,
+    let mut documents: Vec<&Object> = others;
+    for object in admission {
+        let found = PolicySet::check_document(&object.value);
+        if found.is_empty() {
+            documents.push(object);
         }
-    }));
+        let told = found
+            .iter()
+            .map(|problem| object.problem(&problem.path, problem.to_string()));
+        problems.extend(told);
+    }
+    let sources = specs.iter().map(|(policy, namespace, spec)| PolicySource {
+        namespace,
+        name: policy.value["metadata"]["name"]
+            .as_str()
+            .unwrap_or_default(),
+        spec,
+        cluster_wide: namespace == SYSTEM_NAMESPACE,
+    });
+    let (set, left_out) =
+        PolicySet::compile_with(sources, documents.iter().map(|object| &object.value));
     for problem in left_out {
-        let place = specs.iter().find(|(policy, namespace, _)| {
+        let of_specs = specs.iter().find(|(policy, namespace, _)| {
             format!("{namespace}/{}", policy.name()) == problem.policy
         });
+        // the last of those that have one name is the one too many
+        let of_documents = documents
+            .iter()
+            .rfind(|object| format!("{}/{}", object.kind(), object.name()) == problem.policy);
+        let place = of_specs
+            .map(|(policy, _, _)| *policy)
+            .or(of_documents.copied());
         problems.push(match place {
-            Some((policy, _, _)) => policy.problem(&problem.path, problem.to_string()),
+            Some(policy) => policy.problem(&problem.path, problem.to_string()),
             None => Problem::of_file("policies", problem.to_string()),
         });
     }

@@ -83,6 +83,7 @@ fn finding(raw: SchemaFinding) -> Finding {
         passes: raw.passes,
         way_out: None,
         excepted: None,
+        policy: None,
     }
 }
 

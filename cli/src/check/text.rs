@@ -56,6 +56,10 @@ pub fn render(verdict: &Verdict, excerpts: Option<&Excerpts<'_>>, style: Style) 
         let line = format!("passed over: {} ({})", one_line(&over.reason), over.count);
         text.push_str(&format!("{}\n", style.paint(Tone::Quiet, &line)));
     }
+    for note in &verdict.notes {
+        let line = format!("without effect: {}", one_line(note));
+        text.push_str(&format!("{}\n", style.paint(Tone::Quiet, &line)));
+    }
     for told in &verdict.exceptions {
         let Some(advice) = &told.advice else { continue };
         text.push_str(&format!(

@@ -41,6 +41,9 @@ pub struct Verdict {
     pub objects: Vec<Judged>,
     /// What was passed over, with the reason and how often.
     pub passed_over: Vec<PassedOver>,
+    /// What of the policies has no effect, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// What could not be read at all.
     pub problems: Vec<Problem>,
     /// Entries of the baseline that are no longer found and can go.
@@ -195,9 +198,10 @@ impl Verdict {
             ..Summary::default()
         };
         for object in &self.objects {
-            // what only a file shows is refused by no cluster
+            // what only a file shows is refused by no cluster, and what nobody can tell here, the cluster may be able to
             let denies = |placed: &Placed| {
                 placed.finding.action == Action::Deny
+                    && placed.finding.certainty == Certainty::Sure
                     && !placed.baselined
                     && !raw::is_raw(&placed.finding)
             };
@@ -297,12 +301,6 @@ pub fn judge(manifests: &Manifests, judges: Judges<'_>) -> Verdict {
         let raw = judges.schemas.map_or_else(Raw::default, |schemas| {
             raw::findings(object, old, schemas, own)
         });
-        if own {
-            judged.problems = own::problems(object, judges.targets);
-            judged.place(object, raw.findings, &mut fingerprints);
-            objects.push(judged);
-            continue;
-        }
         let subject = Subject {
             operation: if old.is_some() {
                 Operation::Update
@@ -322,6 +320,14 @@ pub fn judge(manifests: &Manifests, judges: Judges<'_>) -> Verdict {
             }
             None => judges.policies.judge(&subject, &facts),
         };
+        if own {
+            // no rule is about Sluice's own kinds; a ValidatingAdmissionPolicy may be
+            judged.problems = own::problems(object, judges.targets);
+            let all = raw::joined(raw.findings, judgement.findings);
+            judged.place(object, all, &mut fingerprints);
+            objects.push(judged);
+            continue;
+        }
         if let Some(reason) = judgement.not_judged {
             let reason = match reason {
                 // counted by kind, not by object
@@ -379,6 +385,7 @@ pub fn judge(manifests: &Manifests, judges: Judges<'_>) -> Verdict {
             .unwrap_or_default(),
         objects,
         passed_over,
+        notes: judges.policies.notes().to_vec(),
         problems: manifests.problems.clone(),
         removable: Vec::new(),
         summary: Summary {

@@ -660,3 +660,27 @@ fn every_code_in_a_verdict_can_be_explained() {
         .unwrap();
     assert!(text(&output).starts_with("sluice "), "{}", text(&output));
 }
+
+#[test]
+fn what_nobody_can_tell_refuses_nothing_whatever_the_policy_says_of_it() {
+    let folder = Folder::new("on-unknown");
+    folder.write(
+        "p.yaml",
+        "apiVersion: sluice.dev/v1alpha1\nkind: Policy\nmetadata: {name: p}\nspec: {onUnknown: Deny, rules: [{use: quota-breach}]}\n",
+    );
+    folder.write(
+        "x.yaml",
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: shop}\nspec: {selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {containers: [{name: a, image: a}]}}}\n",
+    );
+    for (more, code) in [("", 0), (" --fail-on unknown", 1)] {
+        let output = folder.sluice(&format!("check x.yaml --policies p.yaml{more}"));
+        let said = text(&output);
+        assert_eq!(output.status.code(), Some(code), "{more}: {said}");
+        assert!(said.contains("unknown: SLU2003 quota-breach"), "{said}");
+        assert!(!said.contains("would be refused"), "{said}");
+    }
+    let json = folder.sluice("check x.yaml --policies p.yaml -o json");
+    let verdict: Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(verdict["summary"]["refused"], 0);
+    assert_eq!(verdict["objects"][0]["refusal"], Value::Null);
+}

@@ -108,3 +108,44 @@ fn what_is_excepted_fails_nothing_and_exceptions_tell_what_is_to_be_done_about_t
         );
     }
 }
+
+#[test]
+fn an_own_rule_is_excepted_like_every_other_and_sarif_says_why() {
+    let folder = Folder::new("own-exceptions");
+    folder.write("x.yaml", unbounded());
+    folder.write(
+        "p.yaml",
+        "apiVersion: sluice.dev/v1alpha1\nkind: Policy\nmetadata: {name: names}\nspec: {rules: [{name: named-well, kinds: [CronJob], cel: object.metadata.name == 'x'}]}\n",
+    );
+    let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap();
+    let until = now + SignedDuration::from_hours(24);
+    for (rule, until, code) in [
+        ("names/named-well", until, 0),
+        ("names/other", until, 1),
+        ("names/named-well", now - SignedDuration::from_secs(1), 1),
+    ] {
+        folder.write("e.yaml", exception("reports", rule, until));
+        let check = "check x.yaml --policies p.yaml --exceptions e.yaml";
+        let output = folder.sluice(check);
+        let said = text(&output);
+        assert_eq!(output.status.code(), Some(code), "{rule}: {said}");
+        let excepted = said.contains("excepted: OWN named-well at -: the rule does not hold");
+        assert_eq!(excepted, code == 0, "{said}");
+        let sarif = folder.sluice(&format!("{check} -o sarif"));
+        let log: serde_json::Value = serde_json::from_slice(&sarif.stdout).unwrap();
+        let result = &log["runs"][0]["results"][0];
+        assert_eq!(result["ruleId"], "OWN");
+        let schema = include_str!("sarif-schema-2.1.0.json");
+        let schema: serde_json::Value = serde_json::from_str(schema).unwrap();
+        assert_eq!(
+            crate::schema::violations(&schema, &log),
+            Vec::<String>::new()
+        );
+        let suppressions = if code == 0 {
+            serde_json::json!([{"kind": "external", "status": "accepted", "justification": format!("mended in May (PolicyException shop/e, for which team-reports answers, until {until})")}])
+        } else {
+            serde_json::Value::Null
+        };
+        assert_eq!(result["suppressions"], suppressions, "{rule}");
+    }
+}

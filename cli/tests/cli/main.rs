@@ -7,6 +7,7 @@
     reason = "what a test cannot prepare fails the test"
 )]
 
+mod admission;
 mod adopting;
 mod any_bytes;
 mod check;

@@ -46,5 +46,6 @@ pub(super) fn refused(
         passes: passes.into(),
         way_out: way_out.into(),
         excepted: None,
+        policy: None,
     }
 }

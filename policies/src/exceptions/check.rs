@@ -3,22 +3,31 @@
 use jiff::{SignedDuration, Timestamp};
 use sluice_api::PolicyExceptionSpec;
 
-use super::{ExceptionBounds, ExceptionProblem};
+use super::{Broken, ExceptionBounds, ExceptionProblem};
 use crate::{
     rule::Rule,
     rules::{MALFORMED, rule_by_code, rule_by_name, rules},
     suggestion::nearest,
+    view::Kind,
 };
 
 /// The rule of an exception.
-pub(super) fn read(spec: &PolicyExceptionSpec) -> Result<&'static str, Vec<ExceptionProblem>> {
+pub(super) fn read(spec: &PolicyExceptionSpec) -> Result<Broken, Vec<ExceptionProblem>> {
     let mut problems = Vec::new();
-    let rule = rule(&spec.rule)
-        .map_err(|problem| problems.push(problem))
-        .ok();
-    if let Some(problem) = rule.and_then(|rule| kind(rule, &spec.subject.kind)) {
-        problems.push(problem);
-    }
+    let broken = match own(&spec.rule) {
+        Some(named) => named
+            .map(|name| {
+                problems.extend(own_kind(&spec.subject.kind));
+                Broken::Own(name.to_owned())
+            })
+            .map_err(|problem| problems.push(problem)),
+        None => rule(&spec.rule)
+            .map(|rule| {
+                problems.extend(kind(rule, &spec.subject.kind));
+                Broken::BuiltIn(rule.name())
+            })
+            .map_err(|problem| problems.push(problem)),
+    };
     for (path, text, passes) in [
         (
             "spec.subject.name",
@@ -55,10 +64,45 @@ pub(super) fn read(spec: &PolicyExceptionSpec) -> Result<&'static str, Vec<Excep
             problems.push(problem(path, quoted(text), "one line of text"));
         }
     }
-    match rule {
-        Some(rule) if problems.is_empty() => Ok(rule.name()),
+    match broken {
+        Ok(broken) if problems.is_empty() => Ok(broken),
         _ => Err(problems),
     }
+}
+
+/// An own rule as `policy/rule`; `None` for what is meant as the name of a built-in one. Whether there is such a policy is not asked: it may be made later,
+/// and an exception that nothing needs is told as unused.
+fn own(name: &str) -> Option<Result<&str, ExceptionProblem>> {
+    let (policy, rule) = name.split_once('/')?;
+    let words = |text: &str, signs: &str| {
+        !text.is_empty()
+            && text.bytes().all(|b| {
+                b.is_ascii_lowercase() || b.is_ascii_digit() || signs.as_bytes().contains(&b)
+            })
+    };
+    Some(if words(policy, "-.") && words(rule, "-") {
+        Ok(name)
+    } else {
+        Err(problem(
+            "spec.rule",
+            quoted(name),
+            "policy/rule for an own rule, such as images/unpinned-image",
+        ))
+    })
+}
+
+/// What is wrong with the kind, where any kind that own rules judge will do.
+fn own_kind(name: &str) -> Option<ExceptionProblem> {
+    let kinds = || Kind::JUDGED.into_iter().map(Kind::as_str);
+    if kinds().any(|kind| kind == name) {
+        return None;
+    }
+    let passes = match nearest(name, kinds()) {
+        Some(near) => format!("did you mean {near}?"),
+        None => kinds().collect::<Vec<_>>().join(", "),
+    };
+    let found = format!("{}, which no own rule judges", quoted(name));
+    Some(problem("spec.subject.kind", found, passes))
 }
 
 /// It expires later than an exception may. The words do not change with the time, so that a status that says them is written once.
@@ -94,7 +138,7 @@ fn rule(name: &str) -> Result<&'static dyn Rule, ExceptionProblem> {
             } else {
                 match nearest(name, rules().iter().map(|rule| rule.name())) {
                     Some(near) => format!("the name or the code of a rule; did you mean {near}?"),
-                    None => "the name or the code of a rule, see `sluice rules`".to_owned(),
+                    None => "the name or the code of a rule, see `sluice rules`, or policy/rule for an own one".to_owned(),
                 }
             };
             Err(problem(

@@ -23,7 +23,7 @@ use sluice_api::{
     Action, Finding, PolicyExceptionSpec, component::LabelSelector, finding::Excepted,
 };
 
-use crate::{Facts, Judgement, PolicySet, Subject};
+use crate::{Facts, Judgement, PolicySet, Subject, admission};
 
 /// How long exceptions may last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,8 +116,8 @@ impl Standing {
 pub struct StandingException<'a> {
     /// As `namespace/name`.
     pub title: &'a str,
-    /// The name of the rule.
-    pub rule: &'static str,
+    /// The rule: the name of a built-in one, `policy/rule` for an own one.
+    pub rule: &'a str,
     /// Who answers for it.
     pub owner: &'a str,
     /// When it counts no more.
@@ -144,9 +144,42 @@ struct Entry {
     name: String,
     container: Option<String>,
     path: Option<String>,
-    rule: &'static str,
+    rule: Broken,
     owner: String,
+    reason: String,
     expires: Timestamp,
+}
+
+/// The rule that may be broken.
+#[derive(Debug)]
+enum Broken {
+    /// A built-in one, by its name.
+    BuiltIn(&'static str),
+    /// An own one, as `policy/rule`.
+    Own(String),
+}
+
+impl Broken {
+    fn as_str(&self) -> &str {
+        match self {
+            Self::BuiltIn(name) => name,
+            Self::Own(name) => name,
+        }
+    }
+
+    /// Whether it found this.
+    fn found(&self, finding: &Finding) -> bool {
+        let own = finding.policy.as_deref();
+        match self {
+            Self::BuiltIn(name) => {
+                own.is_none() && finding.code != admission::CODE && finding.rule == *name
+            }
+            Self::Own(name) => own.is_some_and(|title| {
+                let policy = title.rsplit('/').next().unwrap_or(title);
+                name.split_once('/') == Some((policy, &finding.rule))
+            }),
+        }
+    }
 }
 
 impl Exceptions {
@@ -183,6 +216,7 @@ impl Exceptions {
                         path: subject.path.clone(),
                         rule,
                         owner: source.spec.owner.trim().to_owned(),
+                        reason: source.spec.reason.trim().to_owned(),
                         expires: source.spec.expires,
                     });
                 }
@@ -243,7 +277,7 @@ impl Exceptions {
     pub fn standings(&self, now: Timestamp) -> impl Iterator<Item = StandingException<'_>> {
         self.entries.iter().map(move |entry| StandingException {
             title: &entry.title,
-            rule: entry.rule,
+            rule: entry.rule.as_str(),
             owner: &entry.owner,
             expires: entry.expires,
             standing: self.bounds.standing(entry.expires, now),
@@ -284,7 +318,7 @@ impl Exceptions {
             let covering = self
                 .entries
                 .iter()
-                .filter(|entry| entry.rule == finding.rule)
+                .filter(|entry| entry.rule.found(finding))
                 .filter(|entry| self.bounds.standing(entry.expires, now).counts())
                 .filter(|entry| about.covers(entry, finding))
                 // entries are in order of their titles: of equals the first one
@@ -300,6 +334,7 @@ impl Exceptions {
                 finding.excepted = Some(Excepted {
                     by: entry.title.clone(),
                     owner: entry.owner.clone(),
+                    reason: entry.reason.clone(),
                     until: entry.expires,
                 });
             }

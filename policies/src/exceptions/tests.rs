@@ -5,7 +5,7 @@ use sluice_api::Certainty;
 
 use super::*;
 use crate::{
-    Operation,
+    Operation, PolicySource,
     documents::{set_of, yaml},
     rules,
 };
@@ -427,6 +427,22 @@ fn what_cannot_work_is_said_with_the_path_and_what_would_pass() {
             "spec.rule: malformed-workload, which has no exceptions; passes: ",
         ),
         (
+            json!({"rule": "Images/unpinned"}),
+            "spec.rule: \"Images/unpinned\"; passes: policy/rule for an own rule, such as images/unpinned-image",
+        ),
+        (
+            json!({"rule": "images/"}),
+            "spec.rule: \"images/\"; passes: policy/rule for an own rule",
+        ),
+        (
+            json!({"rule": "a/b/c"}),
+            "spec.rule: \"a/b/c\"; passes: policy/rule for an own rule",
+        ),
+        (
+            json!({"rule": "images/unpinned", "subject": {"kind": "Cronjb"}}),
+            "spec.subject.kind: \"Cronjb\", which no own rule judges; passes: did you mean CronJob?",
+        ),
+        (
             json!({"subject": {"kind": "Cronjob"}}),
             "spec.subject.kind: \"Cronjob\", which cronjob-without-deadline does not judge; passes: did you mean CronJob?",
         ),
@@ -623,4 +639,80 @@ fn a_rule_about_any_kind_can_be_excepted_for_any_kind() {
             .collect();
         assert_eq!(found, [excepted], "{kind}: {judgement:?}");
     }
+}
+
+#[test]
+fn an_own_rule_is_excepted_as_policy_and_rule_until_the_same_second() {
+    let rules = json!({"rules": [
+        {"name": "named-well", "kinds": ["CronJob"], "cel": "object.metadata.name.startsWith('team-')", "message": "a name without its team"},
+        {"name": "small-images", "kinds": ["CronJob"], "each": "container", "cel": "container.image == 'small'"},
+    ]});
+    let spec_of_policy = serde_json::from_value(rules).unwrap();
+    let named = |namespace, name| PolicySource {
+        namespace,
+        name,
+        spec: &spec_of_policy,
+        cluster_wide: namespace == "sluice-system",
+    };
+    let (set, problems) =
+        PolicySet::compile([named("sluice-system", "names"), named("shop", "more-names")]);
+    assert_eq!(problems, []);
+    let job = cronjob();
+    let judged = |exceptions: &Exceptions, now: &str| -> Vec<(String, String, Action)> {
+        let subject = Subject {
+            operation: Operation::Create,
+            namespace: "shop",
+            object: &job,
+            old: None,
+            dry_run: false,
+        };
+        let judgement = set.judge_excepting(&subject, &Facts::default(), exceptions, at(now));
+        let findings = judgement.findings.into_iter();
+        findings
+            .filter(|finding| finding.code == "OWN")
+            .map(|finding| {
+                let excepted = finding.excepted.is_some();
+                assert_eq!(excepted, finding.line().contains("; excepted until 2026-06-20T00:00:00Z by shop/e, for which team-reports answers"));
+                assert!(finding.excepted.is_none_or(|by| by.reason == "it is mended next week"));
+                (finding.policy.unwrap(), finding.rule, finding.action)
+            })
+            .collect()
+    };
+    let refused = |change: Value, now: &str| -> Vec<String> {
+        let exceptions = compiled(&[("shop", "e", spec(&change))]);
+        judged(&exceptions, now)
+            .into_iter()
+            .filter(|(_, _, action)| *action == Action::Deny)
+            .map(|(policy, rule, _)| format!("{policy}/{rule}"))
+            .collect()
+    };
+    let all = refused(json!({}), NOW);
+    assert!(all.len() >= 4, "{all:?}");
+    let without = |one: &str| -> Vec<String> {
+        let other = |title: &&String| *title != one;
+        all.iter().filter(other).cloned().collect()
+    };
+    assert_eq!(
+        refused(json!({"rule": "names/named-well"}), NOW),
+        without("sluice-system/names/named-well")
+    );
+    assert_eq!(
+        refused(json!({"rule": "more-names/named-well"}), NOW),
+        without("shop/more-names/named-well")
+    );
+    for change in [
+        json!({"rule": "other/named-well"}),
+        json!({"rule": "names/other"}),
+        json!({"rule": "names/named-well", "subject": {"name": "other"}}),
+        json!({"rule": "names/named-well", "subject": {"container": "report"}}),
+    ] {
+        assert_eq!(refused(change, NOW), all);
+    }
+    // from the very second on
+    let change = json!({"rule": "names/named-well"});
+    assert_eq!(
+        refused(change.clone(), "2026-06-19T23:59:59Z").len(),
+        all.len() - 1
+    );
+    assert_eq!(refused(change, "2026-06-20T00:00:00Z"), all);
 }

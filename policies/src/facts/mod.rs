@@ -84,6 +84,12 @@ impl<'a> Names<'a> {
         }
     }
 
+    /// All of them, sorted; `None` when nobody knows whether there are others.
+    #[must_use]
+    pub const fn all(&self) -> Option<&'a [String]> {
+        if self.whole { Some(self.sorted) } else { None }
+    }
+
     /// Whether an object of this name is there; `None` when nobody knows.
     #[must_use]
     pub fn has(&self, name: &str) -> Option<bool> {

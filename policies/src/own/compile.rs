@@ -6,8 +6,12 @@ use serde_json::{Value, json};
 use sluice_api::{PolicyRule, PolicySpec, policy::Each};
 use sluice_cel::{Environment, Problem, Program, Template, Type};
 
-use super::{Message, OwnRule, shape};
-use crate::{facts::FactKind, set::PolicyProblem, suggestion::nearest, view::Kind};
+use super::{
+    Message, OwnRule,
+    facts::{self, FACTS},
+    fields,
+};
+use crate::{set::PolicyProblem, suggestion::nearest, view::Kind};
 
 /// Kinds on which a cluster stands: to judge them could lock it.
 const LOCKING: &[&str] = &[
@@ -29,12 +33,6 @@ const LOCKING: &[&str] = &[
     "APIService",
     "TokenReview",
     "SubjectAccessReview",
-];
-
-/// The facts that own rules may ask for.
-const FACTS: &[(&str, FactKind)] = &[
-    ("facts.quotas", FactKind::Quotas),
-    ("facts.limitRanges", FactKind::LimitRanges),
 ];
 
 /// One own rule on its way.
@@ -152,9 +150,9 @@ impl<'a> Own<'a> {
                 .iter()
                 .any(|name| matches!(name.as_str(), "pod" | "container")),
             facts: FACTS
-                .iter()
+                .into_iter()
                 .filter(|(name, _)| uses.contains(*name))
-                .map(|(_, fact)| *fact)
+                .map(|(_, fact)| fact)
                 .collect(),
             asks_user: uses.contains("request.userInfo"),
             meaning,
@@ -320,9 +318,10 @@ fn environment(
     each_container: bool,
     spec: &PolicySpec,
 ) -> Environment {
+    let object = fields::of_objects(kinds);
     let mut environment = Environment::new()
-        .variable("object", Type::Dyn)
-        .variable("oldObject", Type::Dyn)
+        .variable("object", object.clone())
+        .variable("oldObject", object)
         .variable("namespaceObject", Type::Dyn)
         .fields("namespaceObject", &["apiVersion", "kind", "metadata"])
         .fields("namespaceObject.metadata", &["name", "labels"])
@@ -333,32 +332,18 @@ fn environment(
         .variable("request.userInfo", Type::Dyn)
         .fields("request.userInfo", &["username", "uid", "groups", "extra"])
         .variable("params", Type::Dyn);
-    for root in ["object", "oldObject"] {
-        environment = environment
-            .fields(root, &shape::top(kinds))
-            .fields(format!("{root}.metadata"), shape::METADATA);
-        if let Some(fields) = shape::spec(kinds) {
-            environment = environment.fields(format!("{root}.spec"), &fields);
-        }
-    }
     if let Some(Value::Object(params)) = &spec.params {
         let names: Vec<&str> = params.keys().map(String::as_str).collect();
         environment = environment.fields("params", &names);
     }
     if workloads {
-        environment = environment
-            .variable("pod", Type::Dyn)
-            .fields("pod", &["metadata", "spec"])
-            .fields("pod.metadata", shape::METADATA)
-            .fields("pod.spec", shape::POD_SPEC);
+        environment = environment.variable("pod", fields::of_template());
     }
     if each_container {
-        environment = environment
-            .variable("container", Type::Dyn)
-            .fields("container", shape::CONTAINER);
+        environment = environment.variable("container", fields::of_container());
     }
-    for (name, _) in FACTS {
-        environment.declare(*name, Type::list(Type::Dyn));
+    for (name, fact) in FACTS {
+        environment.declare(name, facts::type_of(fact));
     }
     environment
 }

@@ -4,7 +4,11 @@ use serde_json::{Map, Value, json};
 use sluice_api::{Certainty, policy::OnUnknown};
 use sluice_cel::{Arena, Bindings, Budget, Fault, Value as CelValue};
 
-use super::{Message, OwnRule, stored::template};
+use super::{
+    Message, OwnRule,
+    facts::{self, FACTS},
+    stored::template,
+};
 use crate::{
     Facts, Operation, Subject,
     facts::FactKind,
@@ -79,7 +83,7 @@ pub(crate) fn judge(rule: &OwnRule, policy: &str, question: &Question<'_>) -> Ve
     let Some(view) = View::lift(question.object) else {
         return Vec::new();
     };
-    let request = Request::of(question);
+    let request = Request::of(rule, question);
     let (arena, budget) = (Arena::new(), Budget::default());
     let mut asking = Asking {
         rule,
@@ -109,17 +113,27 @@ pub(crate) fn judge(rule: &OwnRule, policy: &str, question: &Question<'_>) -> Ve
 /// Values that no object holds.
 struct Request {
     namespace_object: Option<Value>,
+    /// The facts that the rule asks for, by their names; `None` for what is not known.
+    facts: Vec<(&'static str, FactKind, Option<Value>)>,
 }
 
 impl Request {
-    fn of(question: &Question<'_>) -> Self {
+    fn of(rule: &OwnRule, question: &Question<'_>) -> Self {
         let namespace_object = question.facts.namespace_labels.map(|labels| {
             json!({
                 "apiVersion": "v1", "kind": "Namespace",
                 "metadata": {"name": question.subject.namespace, "labels": labels},
             })
         });
-        Self { namespace_object }
+        let facts = FACTS
+            .into_iter()
+            .filter(|(_, fact)| rule.facts.contains(fact))
+            .map(|(name, fact)| (name, fact, facts::value(fact, question.facts)))
+            .collect();
+        Self {
+            namespace_object,
+            facts,
+        }
     }
 }
 
@@ -160,8 +174,9 @@ fn bind<'a>(
         format!("labels of namespace {}", subject.namespace),
     );
     missing("request.userInfo", "the user of the request".to_owned());
-    missing("facts.quotas", FactKind::Quotas.to_string());
-    missing("facts.limitRanges", FactKind::LimitRanges.to_string());
+    for (name, fact, _) in &request.facts {
+        missing(name, fact.to_string());
+    }
     let mut set = |name: &str, value: Option<CelValue<'a>>| {
         if let Some(value) = value {
             bindings.set(environment, name, value);
@@ -175,14 +190,9 @@ fn bind<'a>(
         "request.userInfo",
         question.facts.user.map(CelValue::of_json),
     );
-    set(
-        "facts.quotas",
-        question.facts.quotas.map(CelValue::JsonList),
-    );
-    set(
-        "facts.limitRanges",
-        question.facts.limit_ranges.map(CelValue::JsonList),
-    );
+    for (name, _, value) in &request.facts {
+        set(name, value.as_ref().map(CelValue::of_json));
+    }
     bindings
 }
 
@@ -310,7 +320,7 @@ impl<'a> Asking<'a, '_> {
 }
 
 /// One line, no longer than a finding may be.
-fn line(text: &str) -> String {
+pub(crate) fn line(text: &str) -> String {
     let text: String = text
         .chars()
         .map(|c| if c.is_control() { ' ' } else { c })
@@ -318,7 +328,7 @@ fn line(text: &str) -> String {
     cut(text.trim(), LONGEST)
 }
 
-fn cut(text: &str, longest: usize) -> String {
+pub(crate) fn cut(text: &str, longest: usize) -> String {
     if text.chars().count() <= longest {
         return text.to_owned();
     }

@@ -8,8 +8,9 @@
 //! that `kubectl apply` makes of it get the same words.
 
 mod compile;
+mod facts;
+mod fields;
 mod judge;
-mod shape;
 mod stored;
 
 use serde_json::Value;
@@ -17,7 +18,7 @@ use sluice_api::{Action, policy::OnUnknown};
 use sluice_cel::{Environment, Program, Template};
 
 pub(crate) use compile::Own;
-pub(crate) use judge::{Question, judge, touched};
+pub(crate) use judge::{Question, cut, judge, line, touched};
 pub(crate) use stored::stored;
 
 use crate::{facts::FactKind, view::Kind};

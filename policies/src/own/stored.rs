@@ -7,8 +7,8 @@ use crate::{
     with_defaults,
 };
 
-/// Defaults filled in, quantities of resources in canonical form, the namespace said. Idempotent.
-pub(crate) fn stored(object: &Value, kind: Kind, namespace: &str) -> Value {
+/// Defaults filled in, quantities of resources in canonical form, the namespace said. Idempotent. Of a kind that the view does not know, only the last.
+pub(crate) fn stored(object: &Value, kind: Option<Kind>, namespace: &str) -> Value {
     let mut object = with_defaults(object).into_owned();
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut)
         && !metadata.contains_key("namespace")
@@ -16,7 +16,7 @@ pub(crate) fn stored(object: &Value, kind: Kind, namespace: &str) -> Value {
     {
         metadata.insert("namespace".to_owned(), namespace.into());
     }
-    if let Some(path) = kind.prefix(Anchor::Pod)
+    if let Some(path) = kind.and_then(|kind| kind.prefix(Anchor::Pod))
         && let Some(pod) = at_mut(&mut object, path)
     {
         resources(pod);
@@ -82,7 +82,7 @@ mod tests {
                 "initContainers": [{"name": "init", "image": "i", "resources": {"limits": {"cpu": 0.5}}}],
                 "containers": [{"name": "db", "image": "d", "resources": {"limits": {"cpu": 2, "memory": "2048Mi"}, "requests": {"cpu": "1000m", "odd": true, "bad": "1GiB"}}}]}},
             "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": {"resources": {"requests": {"storage": "10240Mi"}}}}]}});
-        let stored_once = stored(&file, Kind::StatefulSet, "shop");
+        let stored_once = stored(&file, Some(Kind::StatefulSet), "shop");
         let pod = &stored_once["spec"]["template"]["spec"];
         assert_eq!(
             pod["containers"][0]["resources"]["limits"],
@@ -102,7 +102,10 @@ mod tests {
         );
         assert_eq!(stored_once["metadata"]["namespace"], "shop");
         assert_eq!(stored_once["spec"]["replicas"], 1);
-        assert_eq!(stored(&stored_once, Kind::StatefulSet, "shop"), stored_once);
+        assert_eq!(
+            stored(&stored_once, Some(Kind::StatefulSet), "shop"),
+            stored_once
+        );
         assert_eq!(
             template(&stored_once, Kind::StatefulSet).unwrap().1,
             "spec.template"
@@ -116,7 +119,7 @@ mod tests {
             json!({"metadata": 3, "spec": []}),
             json!({"spec": {"template": {"spec": {"containers": {"a": 1}}}}}),
         ] {
-            assert_eq!(stored(&odd, Kind::Deployment, "shop"), odd);
+            assert_eq!(stored(&odd, Some(Kind::Deployment), "shop"), odd);
         }
     }
 }

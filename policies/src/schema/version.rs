@@ -50,7 +50,7 @@ impl KubernetesVersion {
     }
 
     /// Its place in the table.
-    pub(super) fn release(self) -> Option<usize> {
+    pub(crate) fn release(self) -> Option<usize> {
         Table::shipped()
             .minors()
             .position(|minor| minor == self.minor)

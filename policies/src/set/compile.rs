@@ -2,13 +2,16 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use serde_json::Value;
 use sluice_api::{
-    PolicyRule, PolicySpec,
+    PolicyRule, PolicySpec, SYSTEM_NAMESPACE,
+    admission_table::NEVER,
     component::{LabelOperator, LabelSelector},
 };
 
 use super::{CompiledPolicy, Entries, Entry, PolicyProblem, PolicySet, digest};
 use crate::{
+    admission,
     own::{Own, OwnRule},
     rule::{Parameter, Rule},
     rules::{rule_by_code, rule_by_name, rules},
@@ -35,14 +38,23 @@ impl PolicySet {
     pub fn compile<'a>(
         sources: impl IntoIterator<Item = PolicySource<'a>>,
     ) -> (PolicySet, Vec<PolicyProblem>) {
+        Self::compile_with(sources, [])
+    }
+
+    /// The same, and with them the policies of the API server that are among `documents`: each `ValidatingAdmissionPolicy` that a binding names, with the
+    /// objects that are its parameters. What else is among them means nothing.
+    pub fn compile_with<'a>(
+        sources: impl IntoIterator<Item = PolicySource<'a>>,
+        documents: impl IntoIterator<Item = &'a Value>,
+    ) -> (PolicySet, Vec<PolicyProblem>) {
+        let (admission, mut problems) = admission::compile(documents);
         let mut sources: Vec<PolicySource<'a>> = sources.into_iter().collect();
         // the order in which objects arrive must not show in anything
         sources.sort_by_key(|source| (source.namespace, source.name));
-        let mut problems = Vec::new();
         let mut policies = Vec::new();
-        let mut meanings = Vec::new();
+        let mut meanings = admission.meanings.clone();
         let mut needs = BTreeSet::new();
-        let mut asks_user = false;
+        let mut asks_user = admission.asks_user;
         let mut by_kind = [const { Vec::<Entries>::new() }; Kind::JUDGED.len()];
         let mut any_kind = Vec::new();
         for source in sources {
@@ -112,6 +124,7 @@ impl PolicySet {
             by_kind,
             needs,
             any_kind,
+            admission,
             asks_user,
             digest: digest::of(meanings),
         };
@@ -122,6 +135,12 @@ impl PolicySet {
     #[must_use]
     pub fn check(spec: &PolicySpec) -> Vec<PolicyProblem> {
         compile(spec).err().unwrap_or_default()
+    }
+
+    /// The same for a `ValidatingAdmissionPolicy` or its binding; of other documents there is nothing to say.
+    #[must_use]
+    pub fn check_document(document: &Value) -> Vec<PolicyProblem> {
+        admission::check(document)
     }
 }
 
@@ -299,6 +318,30 @@ impl Problems {
 
     /// What a selector says that can never be meant.
     fn of_selector(&mut self, selector: &LabelSelector) {
+        // the label that every namespace has: to name one of these is to mean it
+        const NAME: &str = "kubernetes.io/metadata.name";
+        let locking = |name: &str| NEVER.contains(&name) || name == SYSTEM_NAMESPACE;
+        let mut named: Vec<(String, &str)> = Vec::new();
+        if let Some(name) = selector.match_labels.get(NAME) {
+            let path = format!("spec.match.namespaces.matchLabels[\"{NAME}\"]");
+            named.push((path, name));
+        }
+        for (place, requirement) in selector.match_expressions.iter().enumerate() {
+            if requirement.key == NAME && requirement.operator == LabelOperator::In {
+                named.extend(requirement.values.iter().enumerate().map(|(value, name)| {
+                    let path =
+                        format!("spec.match.namespaces.matchExpressions[{place}].values[{value}]");
+                    (path, name.as_str())
+                }));
+            }
+        }
+        for (path, name) in named.into_iter().filter(|(_, name)| locking(name)) {
+            self.add(
+                path,
+                format!("{name}, and to judge it could lock the cluster"),
+                "other namespaces",
+            );
+        }
         for (place, requirement) in selector.match_expressions.iter().enumerate() {
             let path = format!("spec.match.namespaces.matchExpressions[{place}].values");
             let listed = matches!(

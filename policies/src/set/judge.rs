@@ -58,6 +58,7 @@ impl PolicySet {
             findings: Findings::of(subject),
         };
         let mut any = self.judge_header(&mut judging.findings, facts);
+        any |= self.judge_admission(&mut judging.findings, facts);
         for entries in &self.by_kind[view.kind().index()] {
             let policy = &self.policies[entries.policy];
             let applies = policy.applies(subject.namespace, facts);
@@ -84,10 +85,12 @@ impl PolicySet {
     /// An object of a kind that no rule in use knows: all that can be judged is its head.
     fn judge_unknown(&self, subject: &Subject<'_>, facts: &Facts<'_>, never: bool) -> Judgement {
         let mut findings = Findings::of(subject);
+        let mut meant = false;
         if !never {
             self.judge_header(&mut findings, facts);
+            meant = self.judge_admission(&mut findings, facts);
         }
-        if findings.list.is_empty() {
+        if findings.list.is_empty() && !meant {
             return Judgement::not(unknown_kind(subject.object));
         }
         Judgement {
@@ -161,8 +164,8 @@ impl Judging<'_> {
         let (object, old) = self.stored.get_or_insert_with(|| {
             let old = self.old.and(self.subject.old);
             (
-                own::stored(self.subject.object, kind, namespace),
-                old.map(|old| own::stored(old, kind, namespace)),
+                own::stored(self.subject.object, Some(kind), namespace),
+                old.map(|old| own::stored(old, Some(kind), namespace)),
             )
         });
         let (object, old): (&Value, Option<&Value>) = (object, old.as_ref());
@@ -232,12 +235,12 @@ impl Judging<'_> {
 
 /// Whose findings they are, and what they lead to.
 pub(super) struct Whose<'a> {
-    code: &'a str,
-    rule: &'a str,
-    action: Action,
-    on_unknown: OnUnknown,
+    pub(super) code: &'a str,
+    pub(super) rule: &'a str,
+    pub(super) action: Action,
+    pub(super) on_unknown: OnUnknown,
     /// Whether the rule needs other objects.
-    needs_others: bool,
+    pub(super) needs_others: bool,
 }
 
 impl<'a> Whose<'a> {
@@ -296,6 +299,7 @@ impl<'a> Findings<'a> {
                 rule: whose.rule.to_owned(),
                 action,
                 certainty: finding.certainty,
+                policy: (whose.code == own::CODE).then(|| policy.title.clone()),
                 path: finding.path,
                 found: finding.found,
                 passes: finding.passes,

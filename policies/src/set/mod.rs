@@ -3,6 +3,7 @@
 //! Invariants: a set never changes once compiled; a broken policy is left out whole and reported, the others work;
 //! rules are looked up by kind, so what does not apply costs nothing.
 
+mod admission;
 mod any_kind;
 mod compile;
 mod digest;
@@ -19,6 +20,7 @@ pub use compile::PolicySource;
 pub use problem::PolicyProblem;
 
 use crate::{
+    admission::Admission,
     facts::FactKind,
     own::OwnRule,
     rule::{ParameterValue, Rule},
@@ -33,6 +35,8 @@ pub struct PolicySet {
     needs: BTreeSet<FactKind>,
     /// The policies with a rule that judges objects of any kind by their head.
     any_kind: Vec<Entries>,
+    /// The policies of the API server.
+    admission: Admission,
     asks_user: bool,
     digest: String,
 }
@@ -92,7 +96,13 @@ impl PolicySet {
     /// How many policies are in force.
     #[must_use]
     pub fn policies(&self) -> usize {
-        self.policies.len()
+        self.policies.len() + self.admission.len()
+    }
+
+    /// What of the documents it was made from has no effect, and why.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.admission.notes
     }
 }
 

@@ -188,7 +188,8 @@ impl Looker {
         let reach = (key.namespace != self.system).then_some(key.namespace.as_str());
         let with_facts = rule_by_name(&exception.spec.rule)
             .or_else(|| rule_by_code(&exception.spec.rule))
-            .is_some_and(|rule| !rule.facts().is_empty());
+            // of an own rule that is not said here, so it is asked for
+            .is_none_or(|rule| !rule.facts().is_empty());
         let mut pages = Pages::new(&self.client, &resource, reach, &subject.name);
         let mut doubt = None;
         loop {

@@ -12,10 +12,16 @@ pub mod parse;
 pub mod read;
 pub mod tell;
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use serde::Serialize;
+use serde_json::Value;
 use sluice_api::{PolicyExceptionSpec, PolicySpec};
+use sluice_policies::parameter_kind;
 
 use parse::Document;
 use read::Snapshot;
@@ -44,6 +50,9 @@ pub struct InForce {
     pub policies: Vec<String>,
     /// Its exceptions as `namespace/name`.
     pub exceptions: Vec<String>,
+    /// Its ValidatingAdmissionPolicies and their bindings, by name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub admission: Vec<String>,
     /// Objects of other kinds, which are none of the webhook's business here.
     pub passed_over: usize,
 }
@@ -68,6 +77,8 @@ pub struct Content {
     pub policies: Vec<Written<PolicySpec>>,
     /// The exceptions in force.
     pub exceptions: Vec<Written<PolicyExceptionSpec>>,
+    /// ValidatingAdmissionPolicies, their bindings, and what they may take parameters from.
+    pub admission: Vec<Arc<Value>>,
     /// The files they come from.
     pub files: Vec<InForce>,
     /// The files of the newest state that cannot be used; while there is one, an earlier state is in force.
@@ -85,15 +96,23 @@ impl Content {
         };
         // where each name was seen first
         let mut seen: BTreeMap<(&'static str, String), String> = BTreeMap::new();
-        for (file, read) in &snapshot.files {
-            let parsed = match read {
-                Ok(text) => parse::documents(text, system_namespace),
-                Err(why) => Err(vec![why.clone()]),
-            };
+        let parsed: Vec<(&String, Parsed)> = snapshot
+            .files
+            .iter()
+            .map(|(file, read)| {
+                let parsed = match read {
+                    Ok(text) => parse::documents(text, system_namespace),
+                    Err(why) => Err(vec![why.clone()]),
+                };
+                (file, parsed)
+            })
+            .collect();
+        let wanted = parameter_kinds(&parsed);
+        for (file, parsed) in parsed {
             let problems = match parsed {
                 Ok(documents) => match twice(&documents, file, &mut seen) {
                     problems if problems.is_empty() => {
-                        content.take(file, documents);
+                        content.take(file, documents, &wanted);
                         continue;
                     }
                     problems => problems,
@@ -114,7 +133,7 @@ impl Content {
         }
     }
 
-    fn take(&mut self, file: &str, documents: Vec<Document>) {
+    fn take(&mut self, file: &str, documents: Vec<Document>, wanted: &BTreeSet<(String, String)>) {
         let mut in_force = InForce {
             file: file.to_owned(),
             ..InForce::default()
@@ -130,11 +149,46 @@ impl Content {
                     in_force.exceptions.push(title);
                     self.exceptions.push(exception);
                 }
-                Document::Other => in_force.passed_over += 1,
+                Document::Admission(object) => {
+                    in_force.admission.push(title);
+                    self.admission.push(Arc::new(object));
+                }
+                Document::Other(object) if wanted.contains(&kind_of(&object)) => {
+                    self.admission.push(Arc::new(object));
+                }
+                Document::Other(_) => in_force.passed_over += 1,
             }
         }
         self.files.push(in_force);
     }
+}
+
+/// What a file holds, or everything that is wrong with it.
+type Parsed = Result<Vec<Document>, Vec<String>>;
+
+/// The kinds from which the policies of the API server take their parameters, and the definitions that say what resources are called.
+fn parameter_kinds(parsed: &[(&String, Parsed)]) -> BTreeSet<(String, String)> {
+    let documents = parsed
+        .iter()
+        .filter_map(|(_, documents)| documents.as_ref().ok())
+        .flatten();
+    let mut kinds: BTreeSet<(String, String)> = documents
+        .filter_map(|document| match document {
+            Document::Admission(object) => parameter_kind(object),
+            _ => None,
+        })
+        .map(|(api_version, kind)| (api_version.to_owned(), kind.to_owned()))
+        .collect();
+    kinds.insert((
+        "apiextensions.k8s.io/v1".to_owned(),
+        "CustomResourceDefinition".to_owned(),
+    ));
+    kinds
+}
+
+fn kind_of(object: &Value) -> (String, String) {
+    let text = |field: &str| object[field].as_str().unwrap_or_default().to_owned();
+    (text("apiVersion"), text("kind"))
 }
 
 /// Names that another document of the folder has already.
@@ -148,7 +202,11 @@ fn twice(
         let kind = match document {
             Document::Policy(_) => "policy",
             Document::Exception(_) => "exception",
-            Document::Other => continue,
+            Document::Admission(object) if object["kind"] == "ValidatingAdmissionPolicy" => {
+                "ValidatingAdmissionPolicy"
+            }
+            Document::Admission(_) => "ValidatingAdmissionPolicyBinding",
+            Document::Other(_) => continue,
         };
         let title = document.title();
         if let Some(first) = seen.insert((kind, title.clone()), file.to_owned()) {

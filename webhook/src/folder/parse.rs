@@ -10,7 +10,9 @@ use serde_json::Value;
 use sluice_api::{
     GROUP, Policy, PolicyException, PolicyExceptionSpec, PolicySpec, VERSION, crd, reading,
 };
-use sluice_policies::{ExceptionBounds, ExceptionSource, Exceptions, PolicySet};
+use sluice_policies::{
+    ExceptionBounds, ExceptionSource, Exceptions, PolicySet, is_admission_policy,
+};
 
 use super::Written;
 
@@ -21,8 +23,10 @@ pub enum Document {
     Policy(Written<PolicySpec>),
     /// A PolicyException.
     Exception(Written<PolicyExceptionSpec>),
-    /// Anything else.
-    Other,
+    /// A ValidatingAdmissionPolicy, or the binding of one.
+    Admission(Value),
+    /// Anything else; a ValidatingAdmissionPolicy may take its parameters from it.
+    Other(Value),
 }
 
 impl Document {
@@ -36,7 +40,11 @@ impl Document {
             | Self::Exception(Written {
                 namespace, name, ..
             }) => format!("{namespace}/{name}"),
-            Self::Other => String::new(),
+            Self::Admission(object) => {
+                let name = object["metadata"]["name"].as_str().unwrap_or_default();
+                name.to_owned()
+            }
+            Self::Other(_) => String::new(),
         }
     }
 }
@@ -94,8 +102,20 @@ fn take(
         return;
     }
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    if is_admission_policy(&value) {
+        let title = format!(
+            "{kind} {}",
+            value["metadata"]["name"].as_str().unwrap_or("-")
+        );
+        let found = PolicySet::check_document(&value);
+        if found.is_empty() {
+            documents.push(Document::Admission(value));
+        }
+        problems.extend(found.iter().map(|problem| format!("{title}: {problem}")));
+        return;
+    }
     if group != GROUP || !matches!(kind, "Policy" | "PolicyException") {
-        documents.push(Document::Other);
+        documents.push(Document::Other(value));
         return;
     }
     let metadata = |field: &str| {

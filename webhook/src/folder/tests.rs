@@ -323,3 +323,79 @@ fn while_a_file_is_broken_the_last_whole_state_goes_on_and_nothing_of_the_new_on
     let empty = Content::next(Some(&after), &of(&[]), "sluice-system");
     assert_eq!(titles(&empty), Vec::<String>::new());
 }
+
+const REPLICAS: &str = "apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: replicas}
+spec:
+  paramKind: {apiVersion: v1, kind: ConfigMap}
+  matchConstraints: {resourceRules: [{apiGroups: [apps], apiVersions: [v1], operations: ['*'], resources: [deployments]}]}
+  validations: [{expression: object.spec.replicas <= int(params.data.max), message: too many}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: everywhere}
+spec: {policyName: replicas, validationActions: [Deny], paramRef: {name: limits, namespace: rules, parameterNotFoundAction: Deny}}
+";
+const LIMITS: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: limits, namespace: rules}\ndata: {max: '5'}\n---\napiVersion: v1\nkind: Secret\nmetadata: {name: s}\n";
+
+#[test]
+fn policies_of_the_api_server_are_taken_with_what_they_take_parameters_from() {
+    let content = first(&[("limits.yaml", LIMITS), ("replicas.yaml", REPLICAS)]);
+    assert_eq!(content.quarantined, []);
+    assert_eq!(content.files[1].admission, ["replicas", "everywhere"]);
+    // the Secret is none of their business
+    assert_eq!(
+        (content.files[0].passed_over, content.admission.len()),
+        (1, 3)
+    );
+    let documents: Vec<&serde_json::Value> = content.admission.iter().map(AsRef::as_ref).collect();
+    let (set, problems) = sluice_policies::PolicySet::compile_with([], documents);
+    assert!(problems.is_empty() && set.policies() == 1, "{problems:?}");
+    let object = serde_json::json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {"replicas": 6}});
+    let judgement = set.judge(
+        &sluice_policies::Subject {
+            operation: sluice_policies::Operation::Create,
+            namespace: "shop",
+            object: &object,
+            old: None,
+            dry_run: false,
+        },
+        &sluice_policies::Facts::default(),
+    );
+    assert!(
+        judgement.findings.iter().any(|finding| {
+            (finding.code.as_str(), finding.found.as_str()) == ("VAP", "too many")
+        })
+    );
+
+    // a broken one quarantines its file, and so does a name that is there already
+    for (files, problem) in [
+        (
+            [
+                ("a.yaml", REPLICAS.replace("<= int", "=< int")),
+                ("b.yaml", LIMITS.to_owned()),
+            ],
+            "ValidatingAdmissionPolicy replicas: spec.validations[0].expression: line 1, column 22: ",
+        ),
+        (
+            [
+                ("a.yaml", REPLICAS.to_owned()),
+                ("b.yaml", REPLICAS.to_owned()),
+            ],
+            "ValidatingAdmissionPolicy replicas: metadata.name: there already in a.yaml; passes: each name once in the folder",
+        ),
+    ] {
+        let files: Vec<(&str, &str)> = files
+            .iter()
+            .map(|(name, text)| (*name, text.as_str()))
+            .collect();
+        let next = Content::next(Some(&content), &of(&files), "sluice-system");
+        assert!(
+            next.quarantined[0].problems[0].starts_with(problem),
+            "{:?}",
+            next.quarantined
+        );
+        assert_eq!(next.admission, content.admission);
+    }
+}

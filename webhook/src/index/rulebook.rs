@@ -58,13 +58,16 @@ pub(super) fn compile(
         policies.extend(content.policies.iter().map(named));
         exceptions.extend(content.exceptions.iter().map(named));
     }
-    let (policies, left_out) =
-        PolicySet::compile(policies.iter().map(|(namespace, name, spec)| PolicySource {
+    let documents = files.iter().flat_map(|content| &content.admission);
+    let (policies, left_out) = PolicySet::compile_with(
+        policies.iter().map(|(namespace, name, spec)| PolicySource {
             namespace,
             name,
             spec,
             cluster_wide: namespace == system_namespace,
-        }));
+        }),
+        documents.map(AsRef::as_ref),
+    );
     broken_policies.extend(left_out.iter().map(ToString::to_string));
     let (exceptions, left_out) = Exceptions::compile(
         exceptions

@@ -142,6 +142,7 @@ mod tests {
             passes: "1s to 1h".into(),
             way_out: None,
             excepted: None,
+            policy: None,
         }
     }
 

@@ -75,6 +75,7 @@ mod tests {
             text: "50%\r\n::stop-commands::x",
             fingerprint: String::new(),
             baselined: false,
+            excepted: None,
         };
         assert_eq!(
             command(&entry),

@@ -11,7 +11,7 @@ mod sarif;
 use std::fmt::Write as _;
 
 use clap::ValueEnum;
-use sluice_api::{Action, Certainty};
+use sluice_api::{Action, Certainty, finding::Excepted};
 
 use super::{
     excerpt::Excerpts,
@@ -118,6 +118,8 @@ struct Entry<'a> {
     text: &'a str,
     fingerprint: String,
     baselined: bool,
+    /// The exception that lets it pass.
+    excepted: Option<&'a Excepted>,
 }
 
 /// Everything a verdict tells.
@@ -175,6 +177,7 @@ fn of_problem<'a>(
         ]),
         object: title,
         baselined: false,
+        excepted: None,
     }
 }
 
@@ -203,6 +206,7 @@ fn of_finding<'a>(object: &'a Judged, placed: &'a Placed) -> Entry<'a> {
         text: &placed.text,
         fingerprint: placed.fingerprint.clone(),
         baselined: placed.baselined,
+        excepted: finding.excepted.as_ref(),
     }
 }
 

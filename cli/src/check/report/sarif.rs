@@ -96,8 +96,21 @@ fn result(entry: &Entry<'_>, index: Option<usize>) -> Value {
     if let Some(index) = index {
         result["ruleIndex"] = json!(index);
     }
+    let mut suppressions = Vec::new();
     if entry.baselined {
-        result["suppressions"] = json!([{"kind": "external", "justification": "in the baseline"}]);
+        suppressions.push(json!({"kind": "external", "justification": "in the baseline"}));
+    }
+    if let Some(excepted) = entry.excepted {
+        let justification = format!(
+            "{} (PolicyException {}, for which {} answers, until {})",
+            excepted.reason, excepted.by, excepted.owner, excepted.until
+        );
+        suppressions.push(
+            json!({"kind": "external", "status": "accepted", "justification": justification}),
+        );
+    }
+    if !suppressions.is_empty() {
+        result["suppressions"] = json!(suppressions);
     }
     result
 }

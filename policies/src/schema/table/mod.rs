@@ -212,27 +212,38 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// Whether objects of a kind lie in namespaces; `None` when no version has the kind.
+    #[must_use]
+    pub fn namespaced(self, api_version: &str, kind: &str) -> Option<bool> {
+        let at = self.place(&self.parts(), api_version, kind)?;
+        Some(self.u16(at + 10) != 0)
+    }
+
     /// The type of a kind's objects in the version at a place of the table.
     #[must_use]
     pub fn kind(self, release: usize, api_version: &str, kind: &str) -> Option<BuiltType<'a>> {
-        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-        let parts = self.parts();
-        let wanted = [
-            self.string(&parts, group)?,
-            self.string(&parts, version)?,
-            self.string(&parts, kind)?,
-        ];
-        let place = search(self.count(4), |place| {
-            let at = parts.kinds + 12 * place;
-            [self.u16(at), self.u16(at + 2), self.u16(at + 4)].cmp(&wanted)
-        })?;
-        let at = parts.kinds + 12 * place;
+        let at = self.place(&self.parts(), api_version, kind)?;
         (self.u16(at + 8) & (1 << release) != 0).then(|| BuiltType {
             table: self,
             release,
             code: Code::Ref,
             argument: self.u16(at + 6),
         })
+    }
+
+    /// Where a kind is told.
+    fn place(self, parts: &Parts, api_version: &str, kind: &str) -> Option<usize> {
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        let wanted = [
+            self.string(parts, group)?,
+            self.string(parts, version)?,
+            self.string(parts, kind)?,
+        ];
+        let place = search(self.count(4), |place| {
+            let at = parts.kinds + 12 * place;
+            [self.u16(at), self.u16(at + 2), self.u16(at + 4)].cmp(&wanted)
+        })?;
+        Some(parts.kinds + 12 * place)
     }
 
     /// Every kind of the version at a place of the table, as `apiVersion` and kind.

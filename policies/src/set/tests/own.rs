@@ -175,7 +175,7 @@ fn no_answer_is_never_a_pass() {
             "OWN r at -: cannot tell: the rule failed: no such key: paused (line 1, column 12); needs: a rule of policy sluice-system/own that has an answer for this object",
         ),
         (
-            "object.metadata.name",
+            "object.spec.strategy.rollingUpdate.maxSurge",
             "OWN r at -: cannot tell: the rule answers neither true nor false; needs: a rule of policy sluice-system/own that does",
         ),
         (
@@ -500,4 +500,302 @@ fn the_sample_file_works() {
     assert!(
         lines(&set.judge(&update(&moved, &good), &facts))[0].contains("OWN selector-changed at ")
     );
+}
+
+#[test]
+fn a_field_that_no_object_has_is_refused_however_deep() {
+    let containers = "object.spec.template.spec.containers";
+    for (kinds, cel, told) in [
+        // a field further down, and through everything that leads there
+        (
+            "Deployment",
+            "object.spec.template.spec.hostNetwrk",
+            "object.spec.template.spec has no field hostNetwrk; passes: did you mean object.spec.template.spec.hostNetwork?",
+        ),
+        (
+            "Deployment",
+            "has(object.spec.strategy.rollingUpdat)",
+            "object.spec.strategy has no field rollingUpdat; passes: did you mean object.spec.strategy.rollingUpdate?",
+        ),
+        (
+            "Deployment",
+            &format!("{containers}.all(c, c.imag != '')"),
+            "c has no field imag; passes: did you mean c.image?",
+        ),
+        (
+            "Deployment",
+            &format!("{containers}.all(i, c, c.ports.exists(p, p.containrPort == 1))"),
+            "p has no field containrPort; passes: did you mean p.containerPort?",
+        ),
+        (
+            "Deployment",
+            &format!("{containers}[0].imag == ''"),
+            "Container has no field imag; passes: did you mean image?",
+        ),
+        (
+            "Deployment",
+            &format!("{containers}.filter(c, c.stdin).map(c, c.resources).all(r, has(r.limit))"),
+            "r has no field limit; passes: did you mean r.limits?",
+        ),
+        (
+            "Deployment",
+            &format!("{containers}.all(c, c.?securityContext.?runAsNonRot.orValue(false))"),
+            "SecurityContext has no field runAsNonRot; passes: did you mean runAsNonRoot?",
+        ),
+        (
+            "Deployment",
+            "object.spec.?template.spec.containrs.hasValue()",
+            "PodSpec has no field containrs; passes: did you mean containers?",
+        ),
+        (
+            "Deployment",
+            "object['spec']['replica'] == 1",
+            "DeploymentSpec has no field replica; passes: did you mean replicas?",
+        ),
+        (
+            "Deployment",
+            "object.metadata.label.app == 'a'",
+            "object.metadata has no field label; passes: did you mean object.metadata.labels?",
+        ),
+        (
+            "Deployment",
+            "oldObject != null && oldObject.spec.selector.matchLabel == {}",
+            "oldObject.spec.selector has no field matchLabel; passes: did you mean oldObject.spec.selector.matchLabels?",
+        ),
+        (
+            "Deployment",
+            "cel.bind(s, object.spec, s.replica == 1)",
+            "s has no field replica; passes: did you mean s.replicas?",
+        ),
+        (
+            "Deployment",
+            "pod.spec.securityContext.runAsUsr == 0",
+            "pod.spec.securityContext has no field runAsUsr; passes: did you mean pod.spec.securityContext.runAsUser?",
+        ),
+        (
+            "Deployment",
+            "facts.services.exists(s, s.selecter == {})",
+            "s has no field selecter; passes: did you mean s.selector?",
+        ),
+        (
+            "Deployment",
+            "facts.quotas.all(q, has(q.spec.hart))",
+            "q.spec has no field hart; passes: did you mean q.spec.hard?",
+        ),
+        (
+            "Service",
+            "object.spec.ports.all(p, p.targetport == 1)",
+            "p has no field targetport; passes: did you mean p.targetPort?",
+        ),
+        (
+            "CronJob",
+            "object.spec.jobTemplate.spec.backoffLimits == 1",
+            "object.spec.jobTemplate.spec has no field backoffLimits; passes: did you mean object.spec.jobTemplate.spec.backoffLimit?",
+        ),
+        (
+            "Deployment, Pod",
+            "object.spec.templates == object.spec.containers",
+            "object.spec has no field templates",
+        ),
+        // types that never meet, now that fields have types
+        (
+            "Deployment",
+            "object.spec.replicas == '3'",
+            "int == string; passes: two values of one type; these are never equal",
+        ),
+        (
+            "Deployment",
+            &format!("{containers}.all(c, c.image > 3)"),
+            "string > int",
+        ),
+        ("Deployment", "object.spec.paused + 1 == 2", "bool + int"),
+        (
+            "Deployment",
+            "object.metadata.labels",
+            "the answer is map(string, string)",
+        ),
+        (
+            "Deployment",
+            "object.spec && true",
+            "DeploymentSpec where && asks for a bool",
+        ),
+        (
+            "Deployment",
+            "object.spec.replicas.image == ''",
+            "int has no field image",
+        ),
+        (
+            "Deployment",
+            &format!("{containers}.image == ''"),
+            "list(Container) has no field image",
+        ),
+        ("Deployment", "'a' in facts.nodes", "string in list(a node)"),
+    ] {
+        let found = problems_in(&format!(
+            "- {{name: r, kinds: [{kinds}], cel: {}}}",
+            json!(cel)
+        ));
+        assert!(
+            found.len() == 1 && found[0].contains(told),
+            "{cel}\n{told}\n{found:?}"
+        );
+    }
+    // what may be there passes
+    for (kinds, cel) in [
+        (
+            "Deployment, Pod",
+            "has(object.spec.template) ? object.spec.template.spec.hostNetwork : object.spec.hostNetwork",
+        ),
+        (
+            "Deployment",
+            "object.metadata.labels.anything == object.metadata.annotations['any/thing']",
+        ),
+        (
+            "Deployment",
+            "object.metadata.?labels.?team.orValue('') == 'a' || object.metadata.?labels[?'team'].orValue('') == 'b'",
+        ),
+        (
+            "Deployment",
+            "object.spec.selector.matchLabels.all(k, object.spec.template.metadata.labels[k] == object.spec.selector.matchLabels[k])",
+        ),
+        (
+            "Deployment",
+            "object.spec.template.spec.containers.all(c, quantity(c.resources.limits.cpu).isLessThan(quantity('2')) && c.resources.requests['nvidia.com/gpu'] != '1')",
+        ),
+        (
+            "Deployment",
+            "object.spec.strategy.rollingUpdate.maxSurge == '25%' || object.spec.strategy.rollingUpdate.maxSurge == 1",
+        ),
+        (
+            "Deployment",
+            "object.spec.replicas >= 1.5 || object.spec.replicas in [1, 2]",
+        ),
+        (
+            "Deployment",
+            "'replicas' in object.spec && object.spec.all(k, k != 'x') && size(object.spec) > 1",
+        ),
+        (
+            "Deployment",
+            "oldObject == null || object.spec == oldObject.spec && object.status.readyReplicas == 1",
+        ),
+        (
+            "Deployment",
+            "(object.spec.template.spec.containers + object.spec.template.spec.initContainers).all(c, c.image != '')",
+        ),
+        (
+            "Deployment",
+            "(has(object.spec.template.spec.initContainers) ? object.spec.template.spec.initContainers : []).all(c, c.image != '')",
+        ),
+        ("Deployment", "object.spec[string(params.max)] == 1"),
+        (
+            "Deployment",
+            "timestamp(object.metadata.creationTimestamp) < timestamp('2030-01-01T00:00:00Z')",
+        ),
+        (
+            "Pod",
+            "pod.spec.containers.all(c, c.resizePolicy.all(p, p.resourceName != 'cpu')) && pod.metadata.name == object.metadata.name",
+        ),
+        (
+            "HorizontalPodAutoscaler",
+            "object.spec.targetCPUUtilizationPercentage > 5 || object.spec.metrics.size() > 1",
+        ),
+        (
+            "Ingress",
+            "object.spec.rules.all(r, r.http.paths.all(p, p.backend.service.port.number == 80))",
+        ),
+        ("PodDisruptionBudget", "object.spec.maxUnavailable != '0%'"),
+        (
+            "PodTemplate",
+            "object.template.spec.containers.size() == 1 && pod.spec.hostPID",
+        ),
+    ] {
+        let rule = format!("- {{name: r, kinds: [{kinds}], cel: {}}}", json!(cel));
+        assert_eq!(problems_in(&rule), [""; 0], "{cel}");
+    }
+}
+
+#[test]
+fn facts_are_told_where_they_are_whole_and_unknown_otherwise() {
+    use crate::facts::{Listed, Named, Names, Service};
+    let set = set("rules:
+- {name: config-there, kinds: [Deployment], cel: \"'web' in facts.configMaps\"}
+- {name: service-there, kinds: [Deployment], cel: 'facts.services.exists(s, s.selector.all(k, object.spec.template.metadata.labels[k] == s.selector[k]))'}");
+    assert!(
+        set.needs()
+            .contains(&crate::FactKind::Names(Named::ConfigMap))
+    );
+    assert!(set.needs().contains(&crate::FactKind::Services));
+    let services = [Service {
+        name: "web".to_owned(),
+        selector: [("app".to_owned(), "web".to_owned())].into(),
+        ..Service::default()
+    }];
+    let names = ["web".to_owned()];
+    let object = deployment("web:1");
+    let judged = |names: Names<'_>, services: Listed<'_, Service>| {
+        let mut facts = Facts {
+            services,
+            ..Facts::default()
+        };
+        facts.names[Named::ConfigMap.index()] = names;
+        let told = lines(&set.judge(&create(&object), &facts));
+        told.into_iter()
+            .map(|line| line.split(';').next().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        judged(Names::whole(&names), Listed::whole(&services)),
+        [""; 0]
+    );
+    assert_eq!(
+        judged(Names::whole(&[]), Listed::whole(&[])),
+        [
+            "Deny OWN config-there at -: the rule does not hold",
+            "Deny OWN service-there at -: the rule does not hold"
+        ]
+    );
+    for (names, services) in [
+        (Names::default(), Listed::default()),
+        (Names::part(&names), Listed::part(&services)),
+    ] {
+        assert_eq!(
+            judged(names, services),
+            [
+                "Warn OWN config-there at -: cannot tell: ConfigMaps of the namespace not known",
+                "Warn OWN service-there at -: cannot tell: Services of the namespace not known"
+            ]
+        );
+    }
+}
+
+#[test]
+fn a_policy_over_namespaces_on_which_the_cluster_stands_is_refused() {
+    for (selector, told) in [
+        (
+            "matchLabels: {kubernetes.io/metadata.name: kube-system}",
+            "spec.match.namespaces.matchLabels[\"kubernetes.io/metadata.name\"]: kube-system, and to judge it could lock the cluster; passes: other namespaces",
+        ),
+        (
+            "matchExpressions: [{key: kubernetes.io/metadata.name, operator: In, values: [shop, sluice-system]}]",
+            "spec.match.namespaces.matchExpressions[0].values[1]: sluice-system, and to judge it could lock the cluster",
+        ),
+        (
+            "matchExpressions: [{key: kubernetes.io/metadata.name, operator: NotIn, values: [kube-system]}]",
+            "",
+        ),
+        ("matchLabels: {kubernetes.io/metadata.name: shop}", ""),
+    ] {
+        let spec = spec(yaml(&format!(
+            "match: {{namespaces: {{{selector}}}}}\nrules: [{{use: cronjob-without-deadline}}]"
+        )));
+        let found: Vec<String> = PolicySet::check(&spec)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(found.len(), usize::from(!told.is_empty()), "{found:?}");
+        assert!(
+            found.iter().all(|found| found.starts_with(told)),
+            "{found:?}"
+        );
+    }
 }

@@ -1,0 +1,159 @@
+//! `ValidatingAdmissionPolicy` and its binding among the policy files: every command that takes policies evaluates them.
+
+use serde_json::Value;
+
+use crate::folder::{Folder, text};
+
+const POLICY: &str = "apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: replicas}
+spec:
+  paramKind: {apiVersion: v1, kind: ConfigMap}
+  matchConstraints:
+    resourceRules:
+    - {apiGroups: [apps], apiVersions: [v1], operations: [CREATE, UPDATE], resources: [deployments]}
+  validations:
+  - expression: object.spec.replicas <= int(params.data.max)
+    messageExpression: \"'at most ' + params.data.max\"
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: everywhere}
+spec:
+  policyName: replicas
+  validationActions: [Deny]
+  paramRef: {name: limits, namespace: rules, parameterNotFoundAction: Deny}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: limits, namespace: rules}
+data: {max: '5'}
+";
+
+const LINE: &str = "VAP replicas at -: at most 5; passes: object.spec.replicas <= int(params.data.max) (ValidatingAdmissionPolicy replicas, binding everywhere, parameters limits, spec.validations[0])";
+
+fn deployment(replicas: u32) -> String {
+    format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: web, namespace: shop}}\nspec:\n  replicas: {replicas}\n  selector: {{matchLabels: {{a: b}}}}\n  template: {{metadata: {{labels: {{a: b}}}}, spec: {{containers: [{{name: a, image: a}}]}}}}\n"
+    )
+}
+
+#[test]
+fn check_evaluates_the_policies_of_the_api_server() {
+    let folder = Folder::new("admission");
+    folder.write("policies/replicas.yaml", POLICY);
+    for (replicas, code) in [(5, 0), (6, 1)] {
+        folder.write("x.yaml", deployment(replicas));
+        let output = folder.sluice("check x.yaml --policies policies");
+        let said = text(&output);
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        assert_eq!(
+            said.contains(&format!("x.yaml:1:1: deny: {LINE}\n")),
+            code == 1,
+            "{said}"
+        );
+    }
+    let sarif: Value = serde_json::from_slice(
+        &folder
+            .sluice("check x.yaml --policies policies -o sarif")
+            .stdout,
+    )
+    .unwrap();
+    assert_eq!(sarif["runs"][0]["results"][0]["ruleId"], "VAP");
+    // a Release is one of Sluice's own objects, and the guards that Sluice ships are about it
+    folder.write(
+        "r.yaml",
+        "apiVersion: sluice.dev/v1alpha1\nkind: Gate\nmetadata: {name: g, namespace: shop}\nspec: {components: {}}\n",
+    );
+    folder.write(
+        "policies/replicas.yaml",
+        POLICY
+            .replace("[apps]", "[sluice.dev]")
+            .replace("[v1], op", "['*'], op")
+            .replace("[deployments]", "[gates]")
+            .replace("object.spec.replicas", "size(object.metadata.name) + 5"),
+    );
+    let said = text(&folder.sluice("check r.yaml --policies policies"));
+    assert!(
+        said.contains("r.yaml:1:1: deny: VAP replicas at -: at most 5"),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_is_wrong_with_them_is_told_with_its_place() {
+    let folder = Folder::new("admission-wrong");
+    folder.write("x.yaml", deployment(5));
+    for (from, to, said, code) in [
+        (
+            "object.spec.replicas <= int(params.data.max)",
+            "object.spec.replicas =< int(params.data.max)",
+            "p.yaml:10:5: policy: spec.validations[0].expression: line 1, column 22: unexpected",
+            2,
+        ),
+        (
+            "validationActions: [Deny]",
+            "validationActions: []",
+            "p.yaml:18:3: policy: spec.validationActions: nothing; passes: at least one of Deny, Warn, Audit",
+            2,
+        ),
+        (
+            "policyName: replicas",
+            "policyName: other",
+            "without effect: ValidatingAdmissionPolicyBinding everywhere: there is no policy other among the files\n",
+            0,
+        ),
+        (
+            "  validations:",
+            "  auditAnnotations: [{key: a, valueExpression: \"'b'\"}]\n  validations:",
+            "without effect: auditAnnotations of ValidatingAdmissionPolicy replicas: the API server alone has an audit log\n",
+            0,
+        ),
+        (
+            "name: limits, namespace: rules}\ndata",
+            "name: other, namespace: rules}\ndata",
+            "unknown: VAP replicas at -: cannot tell: ConfigMap limits of namespace rules not known; needs: ConfigMap limits of namespace rules among the policy files (ValidatingAdmissionPolicy replicas, binding everywhere)\n",
+            0,
+        ),
+    ] {
+        assert!(POLICY.contains(from), "{from}");
+        folder.write("p.yaml", POLICY.replace(from, to));
+        let output = folder.sluice("check x.yaml --policies p.yaml");
+        let told = text(&output);
+        assert_eq!(output.status.code(), Some(code), "{told}");
+        let said = said.replace("policy: ", "");
+        assert!(told.contains(&said), "{said}\n{told}");
+    }
+}
+
+#[test]
+fn policy_test_diff_and_digest_know_them() {
+    let folder = Folder::new("admission-commands");
+    folder.write("now/replicas.yaml", POLICY);
+    folder.write("then/replicas.yaml", POLICY.replace("'5'", "'3'"));
+    folder.write("x.yaml", deployment(4));
+    folder.write(
+        "now/test.yaml",
+        format!(
+            "apiVersion: sluice.dev/v1alpha1\nkind: PolicyTest\nmetadata: {{name: t}}\ncases:\n- name: six are too many\n  manifest:\n    {}\n  expect:\n  - {{deny: replicas, found: at most 5}}\n",
+            deployment(6).trim_end().replace('\n', "\n    ")
+        ),
+    );
+    let output = folder.sluice("policy test now");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let output = folder.sluice("policy diff now then -f x.yaml");
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("+ deny: VAP replicas at -: at most 3"),
+        "{said}"
+    );
+    let digest = |what: &str| text(&folder.sluice(&format!("policy digest {what}")));
+    assert_ne!(digest("now"), digest("then"));
+    assert_eq!(digest("now").trim().len(), 64);
+    let said = text(&folder.sluice("explain VAP"));
+    assert!(
+        said.starts_with("# VAP: a ValidatingAdmissionPolicy\n"),
+        "{said}"
+    );
+}
