@@ -1,0 +1,131 @@
+#!/usr/bin/env bash
+# Builds what a real node is made of and prints one folder per part, in the order asked for:
+#   debian   nft for kube-proxy, libseccomp for runc: Debian packages, unpacked and never installed
+#   kubelet  kubelet and kube-proxy, from the Kubernetes module
+#   containerd, runc, network (CNI plugins), dns (CoreDNS with few plugins): from their Go modules
+# As build.sh: the cache lies outside the checkout, one folder per part and key; a folder appears only when it is complete, and one builds while others wait.
+# Apart from build.sh, so that nobody builds a node who does not need one.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cache=${SLUICE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/sluice}/programs
+kubernetes_version=v1.36.3
+containerd_version=v2.3.7
+runc_version=1.5.2
+parts=(debian kubelet containerd runc network dns)
+
+say() { printf '%s\n' "$*" >&2; }
+
+for needed in go cc apt-get dpkg; do
+  command -v "$needed" >/dev/null || { say "$needed is missing: the real node is built from Go modules and Debian packages."; exit 1; }
+done
+go_version=$(go env GOVERSION)
+case $go_version in
+  go1.26 | go1.26.*) ;;
+  *) say "Go 1.26 is needed, found $go_version: Kubernetes 1.36 built with another Go line serves broken OpenAPI."; exit 1 ;;
+esac
+
+# PART: what its folder depends on
+inputs() {
+  echo "$go_version"
+  declare -f compile "build_$1"
+  case $1 in
+    debian) ;;
+    kubelet) cat "$here"/kubernetes/go.{mod,sum}; echo "$kubernetes_version" ;;
+    runc) cat "$here"/runc/go.{mod,sum}; echo "$runc_version" ;;
+    containerd) cat "$here"/containerd/go.{mod,sum}; echo "$containerd_version" ;;
+    *) cat "$here/$1"/* ;;
+  esac
+}
+
+# PART: prints its folder, built if need be
+build() {
+  local part=$1 key folder work
+  key=$(inputs "$part" | sha256sum | cut -c1-16)
+  folder=$cache/$part-$key
+  if [ ! -d "$folder" ]; then
+    mkdir -p "$cache"
+    exec 9>"$cache/$part-$key.lock"
+    flock -n 9 || { say "waiting for another build of $part"; flock 9; }
+    if [ ! -d "$folder" ]; then
+      work=$(mktemp -d "$cache/.$part-XXXXXX")
+      # shellcheck disable=SC2064
+      trap "rm -rf '$work'" EXIT
+      "build_$part" "$work"
+      chmod 755 "$work"
+      mv "$work" "$folder"
+    fi
+    exec 9>&-
+  fi
+  printf '%s\n' "$folder"
+}
+
+# MODULE OUT PACKAGE FLAGS...: OUT is a file, or a folder when it ends in a slash
+compile() {
+  local module=$1 out=$2 package=$3 began=$SECONDS
+  shift 3
+  say "building $package (once; kept in $cache)"
+  go -C "$here/$module" build -buildvcs=false -trimpath -o "$out" "$@" "$package"
+  say "built $package in $((SECONDS - began)) s"
+}
+
+build_debian() {
+  local packages=(nftables libnftables1 libnftnl11 libmnl0 libedit2 libbsd0 libmd0 libtinfo6 libjansson4 libgmp10 libxtables12 libseccomp2 libseccomp-dev)
+  say "fetching ${#packages[@]} Debian packages (once; kept in $cache)"
+  mkdir "$1/packages" "$1/root"
+  (cd "$1/packages" && apt-get -qq -o APT::Sandbox::User=root download "${packages[@]}" >&2) ||
+    { say "apt-get cannot download them: is its package list there (apt-get update)?"; return 1; }
+  for package in "$1"/packages/*.deb; do dpkg -x "$package" "$1/root"; done
+  rm -r "$1/packages"
+  # next to its libraries, wherever the folder lies
+  cat > "$1/nft" <<'SH'
+#!/bin/sh
+root=$(dirname "$(readlink -f "$0")")/root
+LD_LIBRARY_PATH=$root/usr/lib/x86_64-linux-gnu:$root/lib/x86_64-linux-gnu exec "$root/usr/sbin/nft" "$@"
+SH
+  chmod 755 "$1/nft"
+}
+
+build_kubelet() {
+  local version="-s -w" package
+  for package in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
+    version="$version -X $package.gitVersion=$kubernetes_version -X $package.gitMajor=1 -X $package.gitMinor=36 -X $package.gitTreeState=clean"
+  done
+  for program in kubelet kube-proxy; do
+    CGO_ENABLED=0 compile kubernetes "$1/$program" "k8s.io/kubernetes/cmd/$program" -ldflags "$version"
+  done
+}
+
+build_containerd() {
+  local module=github.com/containerd/containerd/v2
+  for program in containerd containerd-shim-runc-v2 ctr; do
+    CGO_ENABLED=0 compile containerd "$1/$program" "$module/cmd/$program" \
+      -tags "no_btrfs no_zfs no_devmapper urfave_cli_no_docs" -ldflags "-s -w -X $module/version.Version=$containerd_version"
+  done
+}
+
+# with C: runc enters namespaces before Go starts, and links the seccomp library
+build_runc() {
+  local debian
+  debian=$(build debian)/root/usr
+  cat > "$1/pkg-config" <<'SH'
+#!/bin/sh
+case "$*" in *--libs*) echo -lseccomp ;; esac
+SH
+  chmod 755 "$1/pkg-config"
+  CGO_ENABLED=1 PKG_CONFIG=$1/pkg-config CGO_CFLAGS="-I$debian/include" CGO_LDFLAGS="-L$debian/lib/x86_64-linux-gnu" \
+    compile runc "$1/runc" github.com/opencontainers/runc -tags "seccomp netgo osusergo" \
+    -ldflags "-s -w -linkmode external -extldflags -static -X main.version=$runc_version"
+}
+
+build_network() {
+  local plugins=github.com/containernetworking/plugins/plugins
+  for plugin in main/ptp main/loopback ipam/host-local; do
+    CGO_ENABLED=0 compile network "$1/${plugin#*/}" "$plugins/$plugin" -ldflags "-s -w"
+  done
+}
+
+build_dns() {
+  CGO_ENABLED=0 compile dns "$1/coredns" . -ldflags "-s -w"
+}
+
+for part in "${@:-${parts[@]}}"; do build "$part"; done
