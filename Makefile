@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 
-.PHONY: help preflight programs build demo test check generate bench
+.PHONY: help preflight programs build images demo cluster cluster-down test check generate bench
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -16,10 +16,22 @@ programs: preflight ## etcd, Kubernetes, kubectl and Prometheus from their Go mo
 build: preflight ## Sluice's own programs
 	cargo build --workspace --bins
 
+images: preflight ## one OCI archive per program in target/images/product, without a container engine
+	@scripts/images.sh product
+
+cluster: programs build images ## a real cluster on this machine (root): kubelet, containerd, Services, DNS; prints its KUBECONFIG
+	@target/debug/sluice-cluster check
+	@e2e/programs/build-node.sh > /dev/null
+	@scripts/images.sh test
+	@target/debug/sluice-cluster up
+
+cluster-down: ## ends it and leaves nothing behind
+	@target/debug/sluice-cluster down
+
 demo: programs build ## the story: a risky apply refused, a release gated, stepped and undone (KEEP=1 leaves the cluster running)
 	@target/debug/sluice-demo $(if $(KEEP),--keep)
 
-test: preflight ## every test, those against the control plane included
+test: preflight ## every test, those against the control plane and, where this machine can run one, the real cluster included
 	@scripts/test.sh
 
 check: preflight ## formatting, lints, generated files

@@ -11,13 +11,23 @@ trap 'rm -f "$log"; [ -z "$programs" ] || kill -- "-$programs" 2> /dev/null' EXI
 trap 'exit 130' INT TERM
 sum() { grep -E '^test result:' "$log" | grep -oE "[0-9]+ $1" | awk '{n += $1} END {print n + 0}'; }
 
+# Why the real cluster cannot run here, one reason a line.
+cannot() {
+  local debian
+  e2e/cluster/preflight.sh || return 0
+  debian=$(e2e/programs/build-node.sh debian) || { echo "the Debian packages of the node cannot be fetched"; return 0; }
+  e2e/cluster/preflight.sh "$debian/nft" || return 0
+  return 1
+}
+reasons=$(cannot) && real= || real=1
+
 # Every step takes the whole workspace: another selection has other features, for which cargo would build the same crates again.
-# The control plane and ours are built side by side: while the one downloads or links, the other compiles.
+# The programs of the control plane (and of the real node) and ours are built side by side: while the one downloads or links, the other compiles.
 set -m
-e2e/programs/build.sh kubernetes prometheus > /dev/null &
+{ e2e/programs/build.sh kubernetes prometheus && { [ -z "$real" ] || e2e/programs/build-node.sh; }; } > /dev/null &
 programs=$!
 set +m
-cargo build --workspace --bins --tests && cargo test --quiet --workspace --test e2e --no-run
+cargo build --workspace --bins --tests && cargo test --quiet --workspace --test e2e --test cluster --no-run
 built=$?
 wait "$programs" && [ "$built" -eq 0 ] || { echo "0 passed, 1 failed, 0 skipped"; exit 1; }
 programs=
@@ -28,7 +38,25 @@ passed=$(sum passed) failed=$(sum failed) skipped=$(sum ignored)
 # a test binary that does not build or dies says nothing: count it as a failure, never as silence
 [ "$status" -eq 0 ] || [ "$failed" -gt 0 ] || failed=1
 
-RUST_TEST_THREADS=${RUST_TEST_THREADS:-4} cargo test --workspace --test e2e --no-fail-fast 2>&1 | tee "$log"
+# where the real cluster cannot run, its tests are named, with the reasons, and counted as skipped
+tiers=(--test e2e)
+if [ -z "$real" ]; then
+  names=$(cargo test --quiet --workspace --test cluster -- --list --format terse | sed -n 's/: test$//p')
+  left_out=$(printf '%s' "$names" | grep -c .)
+  printf 'SKIPPED: this machine cannot run the real cluster:\n%s\nSKIPPED for that:\n%s\n' "$reasons" "$names"
+  if [ "${SLUICE_REQUIRE_CLUSTER:-}" = 1 ] || [ "$left_out" -eq 0 ]; then
+    printf 'FAILED: they were to run (SLUICE_REQUIRE_CLUSTER=1), or cannot even be listed\n'
+    failed=$((failed + (left_out > 0 ? left_out : 1)))
+  else
+    skipped=$((skipped + left_out))
+  fi
+else
+  tiers+=(--test cluster)
+  # without images every test of the tier fails, and says that they are missing
+  scripts/images.sh product test
+fi
+
+RUST_TEST_THREADS=${RUST_TEST_THREADS:-4} cargo test --workspace "${tiers[@]}" --no-fail-fast 2>&1 | tee "$log"
 status=${PIPESTATUS[0]}
 plane_failed=$(sum failed)
 passed=$((passed + $(sum passed))) skipped=$((skipped + $(sum ignored)))
@@ -39,7 +67,7 @@ named=$(printf '%s' "$again" | grep -c . || true)
 failed=$((failed + (plane_failed > named ? plane_failed - named : 0)))
 for name in $again; do
   printf '\nagain, alone: %s\n' "$name"
-  if cargo test --workspace --test e2e --no-fail-fast -- --exact "$name" 2>&1 | tee "$log"; then
+  if cargo test --workspace "${tiers[@]}" --no-fail-fast -- --exact "$name" 2>&1 | tee "$log"; then
     passed=$((passed + 1))
     printf 'FLAKY: %s failed among others and passed alone\n' "$name"
   else

@@ -15,7 +15,7 @@ use tokio::process::Command;
 
 use crate::{
     fetch,
-    plane::{self, Output, Plane, ports::Port, users::User},
+    plane::{self, Access, Output, Plane, ports::Port, users::User},
     process::{Launch, Process},
 };
 
@@ -148,7 +148,12 @@ impl Installation {
         installation.start_controller()?;
         installation.start_webhook().await?;
         installation.controller_ready().await?;
-        installation.published(plane).await?;
+        published(plane).await.with_context(|| {
+            lock(&installation.controller)
+                .as_ref()
+                .map(|process| process.log_tail(30))
+                .unwrap_or_default()
+        })?;
         Ok(installation)
     }
 
@@ -276,39 +281,39 @@ impl Installation {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
+}
 
-    async fn published(&self, plane: &Plane) -> anyhow::Result<()> {
-        let until = Instant::now() + READY;
-        loop {
-            let found = plane
-                .kubectl(
-                    User::Admin,
-                    [
-                        "get",
-                        "mutatingwebhookconfigurations,validatingwebhookconfigurations",
-                        "-l",
-                        "app.kubernetes.io/part-of=sluice",
-                        "-o",
-                        "name",
-                    ],
-                    None,
-                )
-                .await?
-                .ok()?;
-            if found.lines().count() >= 3 {
-                return Ok(());
-            }
-            if Instant::now() > until {
-                let log = lock(&self.controller)
-                    .as_ref()
-                    .map(|process| process.log_tail(30))
-                    .unwrap_or_default();
-                bail!(
-                    "the webhook configurations are not published after {READY:?}; there are: {found}\n{log}"
-                );
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+/// Waits until the leader has put the webhooks into force.
+///
+/// # Errors
+/// When it does not in time.
+async fn published(access: &Access) -> anyhow::Result<()> {
+    let until = Instant::now() + READY;
+    loop {
+        let found = access
+            .kubectl(
+                User::Admin,
+                [
+                    "get",
+                    "mutatingwebhookconfigurations,validatingwebhookconfigurations",
+                    "-l",
+                    "app.kubernetes.io/part-of=sluice",
+                    "-o",
+                    "name",
+                ],
+                None,
+            )
+            .await?
+            .ok()?;
+        if found.lines().count() >= 3 {
+            return Ok(());
         }
+        if Instant::now() > until {
+            bail!(
+                "the webhook configurations are not published after {READY:?}; there are: {found}"
+            );
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 

@@ -9,10 +9,12 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io;
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -24,6 +26,7 @@ pub struct Launch {
     program: PathBuf,
     arguments: Vec<OsString>,
     environment: BTreeMap<OsString, OsString>,
+    input: Option<Arc<TcpListener>>,
     log: PathBuf,
 }
 
@@ -35,6 +38,7 @@ impl Launch {
             program: program.to_owned(),
             arguments: Vec::new(),
             environment: BTreeMap::new(),
+            input: None,
             log: log.to_owned(),
         }
     }
@@ -55,6 +59,29 @@ impl Launch {
     #[must_use]
     pub fn env(mut self, key: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.environment.insert(key.into(), value.into());
+        self
+    }
+
+    /// The program gets this socket as its standard input.
+    #[must_use]
+    pub fn listener(mut self, listener: Arc<TcpListener>) -> Self {
+        self.input = Some(listener);
+        self
+    }
+
+    /// The same, run by another program that puts itself in its place: `nsenter`, for one.
+    #[must_use]
+    pub fn under<A: Into<OsString>>(
+        mut self,
+        program: &str,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Self {
+        let inner = std::mem::replace(&mut self.program, PathBuf::from(program));
+        let arguments = arguments.into_iter().map(Into::into);
+        self.arguments = arguments
+            .chain([inner.into_os_string()])
+            .chain(std::mem::take(&mut self.arguments))
+            .collect();
         self
     }
 
@@ -83,6 +110,12 @@ impl Process {
             .append(true)
             .open(&launch.log)
             .with_context(|| format!("cannot open the log {}", launch.log.display()))?;
+        let input = match &launch.input {
+            Some(listener) => Stdio::from(OwnedFd::from(
+                listener.try_clone().context("cannot share the socket")?,
+            )),
+            None => Stdio::null(),
+        };
         let mut command = Command::new("setpriv");
         command
             .args([
@@ -97,7 +130,7 @@ impl Process {
             .arg(&launch.program)
             .args(&launch.arguments)
             .envs(&launch.environment)
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(output.try_clone().context("cannot share the log")?)
             .stderr(output)
             .process_group(0);

@@ -1,4 +1,4 @@
-//! Where the control plane's programs are: built once by `programs/build.sh`, cached outside the checkout.
+//! Where the programs of control plane and node are: built once by `programs/build.sh` and `programs/build-node.sh`, cached outside the checkout.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -21,7 +21,7 @@ impl Programs {
     /// # Errors
     /// When Go is missing or of another line than 1.26, or when the build fails; its output went to stderr.
     pub fn ready() -> anyhow::Result<Self> {
-        let folder = build("kubernetes")?;
+        let [folder] = build("build.sh", ["kubernetes"])?;
         Ok(Self {
             etcd: program(&folder, "etcd")?,
             apiserver: program(&folder, "kube-apiserver")?,
@@ -37,27 +37,89 @@ impl Programs {
 /// # Errors
 /// As [`Programs::ready`].
 pub fn prometheus() -> anyhow::Result<PathBuf> {
-    program(&build("prometheus")?, "prometheus")
+    let [folder] = build("build.sh", ["prometheus"])?;
+    program(&folder, "prometheus")
 }
 
-fn build(module: &str) -> anyhow::Result<PathBuf> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs/build.sh");
+/// What a real node is made of, all present on disk.
+#[derive(Clone, Debug)]
+pub struct NodePrograms {
+    /// Unpacked Debian packages, with `nft` at its top.
+    pub debian: PathBuf,
+    pub kubelet: PathBuf,
+    pub containerd: PathBuf,
+    pub runc: PathBuf,
+    /// The folder of the CNI plugins.
+    pub network: PathBuf,
+}
+
+impl NodePrograms {
+    /// Builds what is missing (minutes, once) and says where the programs are.
+    ///
+    /// # Errors
+    /// When Go, a C compiler or apt is missing, or when the build fails; its output went to stderr.
+    pub fn ready() -> anyhow::Result<Self> {
+        let parts = ["debian", "kubelet", "containerd", "runc", "network"];
+        let [debian, kubelet, containerd, runc, network] = build("build-node.sh", parts)?;
+        program(&kubelet, "kube-proxy")?;
+        program(&network, "ptp")?;
+        program(&debian, "nft")?;
+        Ok(Self {
+            debian,
+            kubelet: program(&kubelet, "kubelet")?,
+            containerd: program(&containerd, "containerd")?,
+            runc: program(&runc, "runc")?,
+            network,
+        })
+    }
+
+    /// The folders in which the node finds programs by name.
+    pub fn folders(&self) -> impl Iterator<Item = &Path> {
+        let files = [&self.kubelet, &self.containerd, &self.runc];
+        let folders = files.into_iter().filter_map(|file| file.parent());
+        folders.chain([self.debian.as_path(), self.network.as_path()])
+    }
+}
+
+/// One of this crate's own programs: where the running test or program was built to.
+///
+/// # Errors
+/// When it is not built.
+pub fn own(name: &str) -> anyhow::Result<PathBuf> {
+    let running = std::env::current_exe().context("cannot tell where this program is")?;
+    running
+        .ancestors()
+        .skip(1)
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file())
+        .with_context(|| format!("{name} is not built: run `make build`"))
+}
+
+/// The folders of these parts, built by a script below `programs/`.
+fn build<const N: usize>(script: &str, parts: [&str; N]) -> anyhow::Result<[PathBuf; N]> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("programs")
+        .join(script);
     let output = Command::new(&script)
-        .arg(module)
+        .args(parts)
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()
         .with_context(|| format!("cannot run {}", script.display()))?;
     if !output.status.success() {
         bail!(
-            "{} {module} failed ({}), see above",
+            "{} {} failed ({}), see above",
             script.display(),
+            parts.join(" "),
             output.status
         );
     }
-    let folder = String::from_utf8(output.stdout)
+    let folders = String::from_utf8(output.stdout)
         .context("the build script printed a folder that is not UTF-8")?;
-    Ok(PathBuf::from(folder.trim()))
+    let folders: Vec<PathBuf> = folders.lines().map(PathBuf::from).collect();
+    folders
+        .try_into()
+        .map_err(|found| anyhow::anyhow!("the build script printed {found:?} for {parts:?}"))
 }
 
 fn program(folder: &Path, name: &str) -> anyhow::Result<PathBuf> {

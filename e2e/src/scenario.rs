@@ -11,8 +11,8 @@ use kube::{
 use serde_json::{Value, json};
 
 use crate::{
-    Plane, User,
-    plane::Output,
+    User,
+    plane::{Access, Output},
     verifier::{Expected, History, Size, judge},
 };
 
@@ -21,7 +21,7 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A namespace of mode `enforce` with one Deployment named `checkout` in it (once it is applied), watched from the start.
 pub struct Shop<'a> {
-    plane: &'a Plane,
+    access: &'a Access,
     client: Client,
     /// Its namespace.
     pub namespace: String,
@@ -34,25 +34,19 @@ impl<'a> Shop<'a> {
     ///
     /// # Errors
     /// When the API server refuses it.
-    pub async fn new(plane: &'a Plane, prefix: &str, replicas: u32) -> anyhow::Result<Self> {
-        let namespace = plane
+    pub async fn new(access: &'a Access, prefix: &str, replicas: u32) -> anyhow::Result<Self> {
+        let namespace = access
             .namespace_with(prefix, &[("sluice.dev/mode", "enforce")])
             .await?;
-        let client = plane.client(User::Admin).await?;
+        let client = access.client(User::Admin).await?;
         let history = History::record(&client, &namespace).await?;
         Ok(Self {
-            plane,
+            access,
             client,
             namespace,
             history,
             replicas,
         })
-    }
-
-    /// The plane it is on.
-    #[must_use]
-    pub fn plane(&self) -> &'a Plane {
-        self.plane
     }
 
     /// A client with every right.
@@ -129,7 +123,7 @@ impl<'a> Shop<'a> {
         let arguments = ["-n", &self.namespace]
             .into_iter()
             .chain(line.split_whitespace());
-        self.plane.kubectl(user, arguments, None).await
+        self.access.kubectl(user, arguments, None).await
     }
 
     /// `kubectl apply` of an object, as a user.
@@ -145,7 +139,7 @@ impl<'a> Shop<'a> {
         let line = ["apply", "-f", "-"]
             .into_iter()
             .chain(arguments.iter().copied());
-        self.plane
+        self.access
             .kubectl(user, line, Some(&object.to_string()))
             .await
     }

@@ -1,4 +1,4 @@
-//! One plane for all tests of a binary.
+//! One plane or cluster for all tests of a binary.
 //!
 //! It is never dropped: the end of the process ends its processes (see [`crate::process`]) and its folder's keeper
 //! removes the folder. Each test takes a namespace of its own; a test that stops components, adds webhooks to the whole
@@ -8,8 +8,11 @@ use anyhow::Context;
 use tokio::sync::OnceCell;
 
 use crate::{
+    User,
+    cluster::{self, Cluster, ClusterOptions},
     installation::Installation,
-    plane::{Plane, PlaneOptions},
+    plane::{self, Plane, PlaneOptions},
+    programs::own,
 };
 
 /// A plane with Sluice on it.
@@ -75,4 +78,52 @@ where
         plane.keep();
     }
     outcome.with_context(|| format!("in namespace {namespace}"))
+}
+
+/// The real cluster shared by all tests of this process, started by whoever asks first, with Sluice's images on its node.
+///
+/// # Errors
+/// As [`Cluster::start`], or when the images are not packed.
+pub async fn shared_cluster() -> anyhow::Result<&'static Cluster> {
+    static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
+    let start = || async {
+        Cluster::start(ClusterOptions {
+            images: cluster::images("product")?,
+            ..ClusterOptions::default()
+        })
+        .await
+    };
+    CLUSTER
+        .get_or_try_init(start)
+        .await
+        .context("no shared cluster")
+}
+
+/// The shared cluster with Sluice on it.
+///
+/// # Errors
+/// As [`shared_cluster`] and [`install_on`].
+pub async fn installed_cluster() -> anyhow::Result<&'static Cluster> {
+    static INSTALLED: OnceCell<()> = OnceCell::const_new();
+    let cluster = shared_cluster().await?;
+    INSTALLED.get_or_try_init(|| install_on(cluster)).await?;
+    Ok(cluster)
+}
+
+/// Sluice on a cluster that has its images, installed by its own command from its own manifests; the command returns once its webhooks are in force.
+///
+/// # Errors
+/// With the command's own words; the cluster's evidence is kept.
+pub async fn install_on(cluster: &Cluster) -> anyhow::Result<()> {
+    let mut command = tokio::process::Command::new(own("sluice")?);
+    command
+        .args(["install", "--timeout", "120s"])
+        .env("KUBECONFIG", cluster.kubeconfig(User::Admin))
+        .kill_on_drop(true);
+    let installed = async { plane::run(command, None).await?.ok() };
+    installed
+        .await
+        .inspect_err(|_| cluster.keep())
+        .context("Sluice does not work on the cluster")?;
+    Ok(())
 }

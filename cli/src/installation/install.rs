@@ -5,6 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use serde_json::{Value, json};
+use sluice_api::{access, admission_table};
 use sluice_runtime::{args::the_one_namespace, config};
 
 use super::apply::{Applier, is_available, is_true, title};
@@ -115,6 +116,9 @@ pub async fn run(install: Install, connection: &Connection) -> anyhow::Result<Ou
         }
         console::print("available\n")?;
     }
+    if !programs.is_empty() && !in_force(&mut applier, install.timeout.get()).await? {
+        return Ok(Outcome::CannotTell);
+    }
     console::print(
         "Sluice is installed. Every namespace starts in mode audit: nothing is refused, held or stepped.\n\
          `sluice audit` shows what would be refused; `kubectl label namespace NAME sluice.dev/mode=enforce` turns it on.\n",
@@ -125,6 +129,36 @@ pub async fn run(install: Install, connection: &Connection) -> anyhow::Result<Ou
         )?;
     }
     Ok(Outcome::Yes)
+}
+
+/// Waits for the webhook configurations. The leader writes them last, once a review was answered at the address and under the authority that they name: that
+/// they are there says that the API server can reach the webhook.
+async fn in_force(applier: &mut Applier, patience: Duration) -> anyhow::Result<bool> {
+    console::print("webhooks … ")?;
+    for (kind, name) in [
+        ("MutatingWebhookConfiguration", admission_table::MUTATING),
+        ("ValidatingWebhookConfiguration", admission_table::ADMISSION),
+        ("ValidatingWebhookConfiguration", admission_table::OBJECTS),
+    ] {
+        let configuration = json!({
+            "apiVersion": "admissionregistration.k8s.io/v1", "kind": kind, "metadata": {"name": name},
+        });
+        if !applier
+            .wait(&configuration, patience, |live| live.is_some())
+            .await?
+        {
+            console::print("not in force\n")?;
+            eprintln!(
+                "error: {} is not published after {patience:?}: the log of the leading controller tells why (`kubectl -n {} logs -l app.kubernetes.io/name={}`)",
+                title(&configuration),
+                sluice_api::SYSTEM_NAMESPACE,
+                access::CONTROLLER_ACCOUNT,
+            );
+            return Ok(false);
+        }
+    }
+    console::print("in force: a review was answered at the published address\n")?;
+    Ok(true)
 }
 
 /// Every manifest names Sluice's namespace, the guards inside the API server among them: another one would be half an installation.

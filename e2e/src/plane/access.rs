@@ -1,9 +1,11 @@
-//! Who gets into a plane: clients, kubeconfigs, kubectl, namespaces and the roles behind the users.
+//! Who gets into a plane or cluster: clients, kubeconfigs, kubectl, namespaces and the roles behind the users.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::path::PathBuf;
-use std::sync::atomic::Ordering;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::Context;
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
@@ -13,10 +15,67 @@ use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, Client};
 use serde_json::json;
 
+use super::folder::Folder;
+use super::keep::Evidence;
+use super::pki::{self, Pki};
 use super::users::User;
-use super::{Output, Plane, client_from, kubeconfig_path, kubectl, pki, wait_for};
+use super::{Output, client_from, kubeconfig_path, kubectl, wait_for};
+use crate::audit::AuditLog;
 
-impl Plane {
+/// An API server as its users meet it, and the folder of everything that was started for it.
+#[derive(Debug)]
+pub struct Access {
+    pki: Pki,
+    kubectl: PathBuf,
+    server: SocketAddr,
+    namespaces: AtomicU32,
+    evidence: Arc<Evidence>,
+    folder: Folder,
+}
+
+impl Access {
+    pub(crate) fn new(
+        folder: Folder,
+        pki: Pki,
+        kubectl: &Path,
+        port: u16,
+        evidence: Arc<Evidence>,
+    ) -> Self {
+        Self {
+            pki,
+            kubectl: kubectl.to_owned(),
+            server: SocketAddr::from(([127, 0, 0, 1], port)),
+            namespaces: AtomicU32::new(0),
+            evidence,
+            folder,
+        }
+    }
+
+    /// The API server's address.
+    pub fn server(&self) -> SocketAddr {
+        self.server
+    }
+
+    /// The audit log of the API server.
+    pub fn audit(&self) -> AuditLog {
+        AuditLog::new(&self.folder().join("log/audit.json"))
+    }
+
+    /// Removed on drop, unless kept.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Where a further program on it should log, so that its log is kept with the others.
+    pub fn log(&self, name: &str) -> PathBuf {
+        self.folder().join("log").join(format!("{name}.log"))
+    }
+
+    /// Dumps the objects and keeps the folder, now; its path is printed.
+    pub fn keep(&self) {
+        self.evidence.take("as told");
+    }
+
     /// A client as `user`, for the caller's runtime.
     ///
     /// # Errors
@@ -103,7 +162,7 @@ impl Plane {
         stdin: Option<&str>,
     ) -> anyhow::Result<Output> {
         kubectl::kubectl(
-            &self.programs.kubectl,
+            &self.kubectl,
             self.folder(),
             &self.kubeconfig(user),
             arguments,
@@ -114,16 +173,12 @@ impl Plane {
 
     /// A kubectl command as `user`, to be completed by the caller (see [`super::run`]).
     pub fn kubectl_command(&self, user: User) -> tokio::process::Command {
-        kubectl::command(
-            &self.programs.kubectl,
-            self.folder(),
-            &self.kubeconfig(user),
-        )
+        kubectl::command(&self.kubectl, self.folder(), &self.kubeconfig(user))
     }
 
     /// Where kubectl is, for showing it to people.
-    pub fn kubectl_path(&self) -> &std::path::Path {
-        &self.programs.kubectl
+    pub fn kubectl_path(&self) -> &Path {
+        &self.kubectl
     }
 
     /// A new namespace `PREFIX-N` in which developer and on-call may `edit`.
@@ -189,23 +244,30 @@ impl Plane {
     }
 }
 
+/// What gives nodes their rights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Nodes {
+    /// The Node authorizer.
+    ByAuthorizer,
+    /// Without it nothing is bound to their role: a binding does it.
+    ByRole,
+}
+
 /// The bindings that the users need beyond what the API server makes by itself.
-pub(super) async fn bootstrap(admin: &Client) -> anyhow::Result<()> {
+pub(crate) async fn bootstrap(admin: &Client, nodes: Nodes) -> anyhow::Result<()> {
     let bindings: Api<ClusterRoleBinding> = Api::all(admin.clone());
-    let wanted = [
+    let mut wanted = vec![
         (
             "plane-gitops",
             "cluster-admin",
             subject("User", User::GitOps.name()),
         ),
         ("plane-oncall", "view", subject("User", User::OnCall.name())),
-        // without the Node authorizer nothing is bound to this role
-        (
-            "plane-nodes",
-            "system:node",
-            subject("Group", "system:nodes"),
-        ),
     ];
+    if nodes == Nodes::ByRole {
+        let everybody = subject("Group", "system:nodes");
+        wanted.push(("plane-nodes", "system:node", everybody));
+    }
     for (name, role, who) in wanted {
         let binding = ClusterRoleBinding {
             metadata: ObjectMeta {

@@ -1,6 +1,6 @@
 //! The command lines of the control plane.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
@@ -38,16 +38,16 @@ impl Component {
 
 /// Numbers only; the claims are held by the plane.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Ports {
-    pub(super) etcd: u16,
-    pub(super) etcd_peer: u16,
-    pub(super) apiserver: u16,
-    pub(super) controller_manager: u16,
-    pub(super) scheduler: u16,
+pub(crate) struct Ports {
+    pub(crate) etcd: u16,
+    pub(crate) etcd_peer: u16,
+    pub(crate) apiserver: u16,
+    pub(crate) controller_manager: u16,
+    pub(crate) scheduler: u16,
 }
 
 impl Ports {
-    pub(super) fn of(self, component: Component) -> u16 {
+    pub(crate) fn of(self, component: Component) -> u16 {
         match component {
             Component::Etcd => self.etcd,
             Component::ApiServer => self.apiserver,
@@ -57,16 +57,29 @@ impl Ports {
     }
 }
 
-pub(super) struct Layout<'a> {
-    pub(super) folder: &'a Path,
-    pub(super) programs: &'a Programs,
-    pub(super) pki: &'a Pki,
-    pub(super) ports: Ports,
-    pub(super) apiserver_arguments: &'a [String],
+/// Where the processes run.
+#[derive(Clone, Debug)]
+pub(crate) enum Place {
+    /// On the loopback interface of this machine, beside fake nodes.
+    Loopback,
+    /// In the network namespace of a real node, under the node's address.
+    Node {
+        network: PathBuf,
+        address: &'static str,
+    },
+}
+
+pub(crate) struct Layout<'a> {
+    pub(crate) folder: &'a Path,
+    pub(crate) programs: &'a Programs,
+    pub(crate) pki: &'a Pki,
+    pub(crate) ports: Ports,
+    pub(crate) place: &'a Place,
+    pub(crate) apiserver_arguments: &'a [String],
 }
 
 impl Layout<'_> {
-    pub(super) fn launch(&self, component: Component) -> Launch {
+    pub(crate) fn launch(&self, component: Component) -> Launch {
         let launch = match component {
             Component::Etcd => self.etcd(),
             Component::ApiServer => self.apiserver(),
@@ -74,9 +87,16 @@ impl Layout<'_> {
             Component::Scheduler => self.scheduler(),
         };
         // memory for processor time, which is what tests wait for: a test on a busy machine took 69 s instead of 82 s
-        match std::env::var_os("GOGC") {
+        let launch = match std::env::var_os("GOGC") {
             Some(_) => launch,
             None => launch.env("GOGC", "400"),
+        };
+        match self.place {
+            Place::Loopback => launch,
+            Place::Node { network, .. } => launch.under(
+                "nsenter",
+                [format!("--net={}", network.display()), "--".to_owned()],
+            ),
         }
     }
 
@@ -106,9 +126,6 @@ impl Layout<'_> {
         let mut arguments = vec![
             format!("--etcd-servers=http://127.0.0.1:{}", self.ports.etcd),
             format!("--secure-port={}", self.ports.apiserver),
-            "--bind-address=127.0.0.1".to_owned(),
-            "--advertise-address=127.0.0.1".to_owned(),
-            "--endpoint-reconciler-type=none".to_owned(),
             format!("--tls-cert-file={}", pki("apiserver.crt")),
             format!("--tls-private-key-file={}", pki("apiserver.key")),
             format!("--client-ca-file={}", pki("ca.crt")),
@@ -128,11 +145,8 @@ impl Layout<'_> {
                 "--kubelet-client-key={}",
                 pki("apiserver-kubelet-client.key")
             ),
-            "--authorization-mode=RBAC".to_owned(),
             "--service-cluster-ip-range=10.96.0.0/16".to_owned(),
             "--allow-privileged=true".to_owned(),
-            // new nodes would wait for the node lifecycle controller, which does not run here, to lift their taint
-            "--disable-admission-plugins=TaintNodesByCondition".to_owned(),
             format!(
                 "--audit-policy-file={}",
                 self.folder.join("audit-policy.yaml").display()
@@ -146,6 +160,24 @@ impl Layout<'_> {
             "--audit-log-maxsize=100000".to_owned(),
             format!("--cert-dir={}", self.folder.join("certs").display()),
         ];
+        match self.place {
+            Place::Loopback => arguments.extend(
+                [
+                    "--bind-address=127.0.0.1",
+                    "--advertise-address=127.0.0.1",
+                    "--endpoint-reconciler-type=none",
+                    "--authorization-mode=RBAC",
+                    // new nodes would wait for the node lifecycle controller, which does not run here, to lift their taint
+                    "--disable-admission-plugins=TaintNodesByCondition",
+                ]
+                .map(str::to_owned),
+            ),
+            Place::Node { address, .. } => arguments.extend([
+                format!("--advertise-address={address}"),
+                "--authorization-mode=Node,RBAC".to_owned(),
+                "--enable-admission-plugins=NodeRestriction".to_owned(),
+            ]),
+        }
         arguments.extend_from_slice(self.apiserver_arguments);
         Launch::new(
             "kube-apiserver",
@@ -183,8 +215,12 @@ impl Layout<'_> {
             &self.programs.controller_manager,
             User::ControllerManager,
         )
+        .args(match self.place {
+            Place::Loopback => Some(format!("--controllers={}", CONTROLLERS.join(","))),
+            // all that run by default
+            Place::Node { .. } => None,
+        })
         .args([
-            format!("--controllers={}", CONTROLLERS.join(",")),
             "--use-service-account-credentials=true".to_owned(),
             format!(
                 "--service-account-private-key-file={}",
@@ -226,7 +262,7 @@ impl Layout<'_> {
 }
 
 /// Metadata of every request: enough to count, small enough to keep on.
-pub(super) fn write_audit_policy(folder: &Path, first: &[serde_json::Value]) -> anyhow::Result<()> {
+pub(crate) fn write_audit_policy(folder: &Path, first: &[serde_json::Value]) -> anyhow::Result<()> {
     let mut rules = first.to_vec();
     rules.push(json!({"level": "Metadata"}));
     let policy = json!({

@@ -1,4 +1,4 @@
-//! The folder of one plane: removed when the plane ends, kept when something went wrong.
+//! The folder of one plane or cluster: removed when it ends, kept when something went wrong.
 //!
 //! A tiny shell, the keeper, holds the other end of a pipe: when this process ends in whatever way, the pipe closes and
 //! the keeper removes the folder, unless it holds the file `kept`.
@@ -11,21 +11,22 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::Context;
 
-const KEEPER: &str = r#"cat >/dev/null; [ -e "$0/kept" ] && exit 0; for i in 1 2 3 4 5; do rm -rf "$0" && exit 0; sleep 0.2; done"#;
+/// The keeper of a plane. A cluster has more to take away.
+pub(crate) const KEEPER: &str = r#"cat >/dev/null; [ -e "$0/kept" ] && exit 0; for i in 1 2 3 4 5; do rm -rf "$0" && exit 0; sleep 0.2; done"#;
 
 #[derive(Debug)]
-pub(super) struct Folder {
+pub(crate) struct Folder {
     path: PathBuf,
     keeper: Child,
 }
 
 impl Folder {
-    pub(super) fn create() -> anyhow::Result<Self> {
+    pub(crate) fn create(name: &str, keeper: &str) -> anyhow::Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let root = std::env::temp_dir();
         let path = loop {
             let number = COUNT.fetch_add(1, Ordering::Relaxed);
-            let path = root.join(format!("sluice-plane-{}-{number}", std::process::id()));
+            let path = root.join(format!("{name}-{}-{number}", std::process::id()));
             match std::fs::create_dir(&path) {
                 Ok(()) => break path,
                 // left by an earlier process with our pid that was told to keep it
@@ -47,7 +48,7 @@ impl Folder {
             std::fs::create_dir(path.join(sub))?;
         }
         let keeper = Command::new("/bin/sh")
-            .args(["-c", KEEPER])
+            .args(["-c", keeper])
             .arg(&path)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -58,12 +59,12 @@ impl Folder {
         Ok(Self { path, keeper })
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// From now on the folder stays.
-    pub(super) fn keep(path: &Path) {
+    pub(crate) fn keep(path: &Path) {
         // failing here loses the logs of a run that has failed already; there is nobody better to tell
         let _ = std::fs::write(path.join("kept"), "");
     }

@@ -1,30 +1,40 @@
-//! What stays of a plane when something went wrong: its folder with all logs, and a dump of the objects.
+//! What stays of a plane or cluster when something went wrong: its folder with all logs, and a dump of the objects.
 //!
 //! A panic anywhere in the process counts as something wrong with every plane that lives at that moment: its hook takes
 //! the dump while everything still runs. The dump is made by kubectl as a plain child process, so that it works from a
 //! panic hook and from drop.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, Once, Weak};
 
 use super::folder::Folder;
-use super::kubectl;
+use super::users::User;
+use super::{kubeconfig_path, kubectl};
 
 /// Enough of a plane to keep its evidence.
 #[derive(Debug)]
-pub(super) struct Evidence {
-    pub(super) folder: PathBuf,
-    pub(super) kubectl: PathBuf,
-    pub(super) kubeconfig: PathBuf,
-    pub(super) taken: AtomicBool,
+pub(crate) struct Evidence {
+    folder: PathBuf,
+    kubectl: PathBuf,
+    kubeconfig: PathBuf,
+    taken: AtomicBool,
 }
 
 impl Evidence {
+    pub(crate) fn new(folder: &Path, kubectl: &Path) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            kubectl: kubectl.to_owned(),
+            kubeconfig: kubeconfig_path(folder, User::Admin),
+            taken: AtomicBool::new(false),
+        }
+    }
+
     /// Keeps the folder and dumps the objects into it; once per plane, later calls do nothing.
-    pub(super) fn take(&self, why: &str) {
+    pub(crate) fn take(&self, why: &str) {
         if self.taken.swap(true, Ordering::SeqCst) {
             return;
         }
@@ -53,7 +63,7 @@ impl Evidence {
                 ],
             );
         }
-        eprintln!("plane kept ({why}): {}", self.folder.display());
+        eprintln!("kept ({why}): {}", self.folder.display());
     }
 
     fn dump(&self, file: &str, arguments: &[&str]) {
@@ -77,7 +87,7 @@ impl Evidence {
 static LIVE: Mutex<Vec<Weak<Evidence>>> = Mutex::new(Vec::new());
 
 /// From now on a panic keeps this plane's evidence.
-pub(super) fn watch(evidence: Weak<Evidence>) {
+pub(crate) fn watch(evidence: Weak<Evidence>) {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let before = std::panic::take_hook();

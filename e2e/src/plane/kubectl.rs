@@ -51,7 +51,7 @@ impl Output {
 }
 
 /// A command whose environment holds nothing of ours but `PATH`; ends with the future that awaits it.
-pub(super) fn command(program: &Path, folder: &Path, kubeconfig: &Path) -> Command {
+pub(crate) fn command(program: &Path, folder: &Path, kubeconfig: &Path) -> Command {
     let mut command = Command::new(program);
     command
         .env_clear()

@@ -5,31 +5,32 @@
 //! inside this process (fake kubelet, data plane) runs on a runtime of the plane's own, so that a plane may be shared by
 //! tests of which each has a runtime; clients are made for the caller's runtime.
 
-mod access;
-mod components;
-mod folder;
-mod keep;
+pub(crate) mod access;
+pub(crate) mod components;
+pub(crate) mod folder;
+pub(crate) mod keep;
 mod kubectl;
-mod pki;
+pub(crate) mod pki;
 pub(crate) mod ports;
-mod start;
+pub(crate) mod start;
 pub mod users;
-mod wait;
+pub(crate) mod wait;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use kube::Client;
 
+pub use access::Access;
 pub use components::Component;
 use components::Ports;
 use folder::Folder;
 use keep::Evidence;
+pub(crate) use kubectl::command as kubectl_command;
 pub use kubectl::{Output, run};
 use pki::Pki;
 use ports::Port;
@@ -38,7 +39,6 @@ use users::User;
 pub use wait::wait_for;
 use wait::{wait_for_port, wait_until_ready};
 
-use crate::audit::AuditLog;
 use crate::dataplane::DataPlane;
 use crate::node::{Kubelet, World};
 use crate::process::{Launch, Process};
@@ -76,14 +76,10 @@ pub struct Plane {
     processes: Mutex<BTreeMap<Component, Process>>,
     launches: BTreeMap<Component, Launch>,
     prometheus: tokio::sync::OnceCell<Prometheus>,
-    pki: Pki,
-    programs: Programs,
     ports: Ports,
     _claims: Vec<Port>,
-    namespaces: AtomicU32,
     ready_after: Duration,
-    evidence: Arc<Evidence>,
-    folder: Folder,
+    access: Access,
 }
 
 impl Plane {
@@ -94,18 +90,13 @@ impl Plane {
     pub async fn start(options: PlaneOptions) -> anyhow::Result<Self> {
         let programs = tokio::task::spawn_blocking(Programs::ready).await??;
         let began = Instant::now();
-        let folder = Folder::create()?;
+        let folder = Folder::create("sluice-plane", folder::KEEPER)?;
         if std::env::var_os("SLUICE_KEEP").is_some() {
             Folder::keep(folder.path());
         }
-        let pki = Pki::create(&folder.path().join("pki"))?;
+        let pki = Pki::create(&folder.path().join("pki"), &[])?;
         components::write_audit_policy(folder.path(), &options.audit_rules)?;
-        let evidence = Arc::new(Evidence {
-            folder: folder.path().to_owned(),
-            kubectl: programs.kubectl.clone(),
-            kubeconfig: kubeconfig_path(folder.path(), User::Admin),
-            taken: AtomicBool::new(false),
-        });
+        let evidence = Arc::new(Evidence::new(folder.path(), &programs.kubectl));
         let failed = |error: anyhow::Error| {
             evidence.take("it did not become ready");
             error.context(format!(
@@ -135,14 +126,16 @@ impl Plane {
             processes: Mutex::new(control.processes),
             launches: control.launches,
             prometheus: tokio::sync::OnceCell::new(),
-            pki,
-            programs,
+            access: Access::new(
+                folder,
+                pki,
+                &programs.kubectl,
+                control.ports.apiserver,
+                evidence,
+            ),
             ports: control.ports,
             _claims: control.claims,
-            namespaces: AtomicU32::new(0),
             ready_after,
-            evidence,
-            folder,
         })
     }
 
@@ -177,38 +170,13 @@ impl Plane {
         format!("http://{}", self.dataplane.proxy())
     }
 
-    /// The API server's address.
-    pub fn server(&self) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], self.ports.apiserver))
-    }
-
     /// The real Prometheus, scraping every pod once a second; started with the first call.
     ///
     /// # Errors
     /// When it cannot be built or started.
     pub async fn prometheus(&self) -> anyhow::Result<&Prometheus> {
-        let start = || Prometheus::start(self.folder.path(), self.dataplane.federate());
+        let start = || Prometheus::start(self.folder(), self.dataplane.federate());
         self.prometheus.get_or_try_init(start).await
-    }
-
-    /// The audit log of the API server.
-    pub fn audit(&self) -> AuditLog {
-        AuditLog::new(&self.folder.path().join("log/audit.json"))
-    }
-
-    /// Removed on drop, unless kept.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
-    /// Where a further program on this plane should log, so that its log is kept with the others.
-    pub fn log(&self, name: &str) -> PathBuf {
-        self.folder.path().join("log").join(format!("{name}.log"))
-    }
-
-    /// Dumps the objects and keeps the folder, now; its path is printed.
-    pub fn keep(&self) {
-        self.evidence.take("as told");
     }
 
     /// Kills a component (SIGKILL: the API server would drain for a minute). It stays down until started.
@@ -309,11 +277,20 @@ impl Plane {
     }
 }
 
-fn kubeconfig_path(folder: &Path, user: User) -> PathBuf {
+impl Deref for Plane {
+    type Target = Access;
+
+    /// A plane is, before all else, an API server and its users.
+    fn deref(&self) -> &Access {
+        &self.access
+    }
+}
+
+pub(crate) fn kubeconfig_path(folder: &Path, user: User) -> PathBuf {
     folder.join("kubeconfig").join(user.file())
 }
 
-pub(super) async fn client_from(kubeconfig: &Path) -> anyhow::Result<Client> {
+pub(crate) async fn client_from(kubeconfig: &Path) -> anyhow::Result<Client> {
     let file = kube::config::Kubeconfig::read_from(kubeconfig)?;
     let config =
         kube::Config::from_custom_kubeconfig(file, &kube::config::KubeConfigOptions::default())

@@ -13,13 +13,14 @@ use super::users::User;
 
 /// What the components are told on their command lines, all in one folder.
 #[derive(Debug)]
-pub(super) struct Pki {
+pub(crate) struct Pki {
     folder: PathBuf,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Pki {
-    pub(super) fn create(folder: &Path) -> anyhow::Result<Self> {
+    /// `addresses`: where API server and kubelets are found beside loopback and the Service.
+    pub(crate) fn create(folder: &Path, addresses: &[&str]) -> anyhow::Result<Self> {
         let key = KeyPair::generate()?;
         let mut params = CertificateParams::new(Vec::new())?;
         params.distinguished_name = subject("sluice-test-plane-ca", None);
@@ -47,14 +48,14 @@ impl Pki {
             "apiserver",
             "kube-apiserver",
             None,
-            &names,
+            &[&names[..], addresses].concat(),
             ExtendedKeyUsagePurpose::ServerAuth,
         )?;
         pki.issue(
             "kubelet-server",
             "kubelet",
             None,
-            &["127.0.0.1"],
+            &[&["127.0.0.1"][..], addresses].concat(),
             ExtendedKeyUsagePurpose::ServerAuth,
         )?;
         pki.issue(
@@ -65,13 +66,7 @@ impl Pki {
             ExtendedKeyUsagePurpose::ClientAuth,
         )?;
         for user in User::ALL {
-            pki.issue(
-                user.file(),
-                user.name(),
-                user.group(),
-                &[],
-                ExtendedKeyUsagePurpose::ClientAuth,
-            )?;
+            pki.client(user, user.name())?;
         }
         let service_accounts = KeyPair::generate()?;
         write(
@@ -85,12 +80,12 @@ impl Pki {
         Ok(pki)
     }
 
-    pub(super) fn path(&self, file: &str) -> PathBuf {
+    pub(crate) fn path(&self, file: &str) -> PathBuf {
         self.folder.join(file)
     }
 
     /// The kubeconfig of a user, with paths instead of embedded data.
-    pub(super) fn kubeconfig(&self, user: User, server: &str) -> serde_json::Value {
+    pub(crate) fn kubeconfig(&self, user: User, server: &str) -> serde_json::Value {
         let credentials = json!({
             "client-certificate": self.path(&format!("{}.crt", user.file())),
             "client-key": self.path(&format!("{}.key", user.file())),
@@ -98,7 +93,7 @@ impl Pki {
         self.kubeconfig_with(user.file(), &credentials, server)
     }
 
-    pub(super) fn kubeconfig_with(
+    pub(crate) fn kubeconfig_with(
         &self,
         name: &str,
         credentials: &serde_json::Value,
@@ -112,6 +107,17 @@ impl Pki {
             "contexts": [{"name": name, "context": {"cluster": "plane", "user": name}}],
             "current-context": name,
         })
+    }
+
+    /// A client certificate in the place of the one that `user` has by default.
+    pub(crate) fn client(&self, user: User, name: &str) -> anyhow::Result<()> {
+        self.issue(
+            user.file(),
+            name,
+            user.group(),
+            &[],
+            ExtendedKeyUsagePurpose::ClientAuth,
+        )
     }
 
     fn issue(
@@ -149,7 +155,7 @@ fn subject(name: &str, group: Option<&str>) -> DistinguishedName {
     subject
 }
 
-pub(super) fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+pub(crate) fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
     let mut file = std::fs::OpenOptions::new()

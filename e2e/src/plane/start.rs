@@ -8,7 +8,8 @@ use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::Api;
 use tokio::runtime::Runtime;
 
-use super::components::{Component, Layout, Ports};
+use super::access::Nodes;
+use super::components::{Component, Layout, Place, Ports};
 use super::folder::Folder;
 use super::pki::{self, Pki};
 use super::ports::Port;
@@ -48,6 +49,7 @@ pub(super) async fn control_plane(
             programs,
             pki,
             ports,
+            place: &Place::Loopback,
             apiserver_arguments,
         };
         let launches: BTreeMap<_, _> = Component::ALL
@@ -82,7 +84,7 @@ pub(super) async fn control_plane(
     }
 }
 
-fn claim_ports() -> anyhow::Result<(Ports, Vec<Port>)> {
+pub(crate) fn claim_ports() -> anyhow::Result<(Ports, Vec<Port>)> {
     let mut claims = Vec::new();
     let mut claim = || -> anyhow::Result<u16> {
         let port = Port::claim()?;
@@ -100,7 +102,7 @@ fn claim_ports() -> anyhow::Result<(Ports, Vec<Port>)> {
     Ok((ports, claims))
 }
 
-fn write_kubeconfigs(folder: &Folder, pki: &Pki, ports: Ports) -> anyhow::Result<()> {
+pub(crate) fn write_kubeconfigs(folder: &Folder, pki: &Pki, ports: Ports) -> anyhow::Result<()> {
     let server = format!("https://127.0.0.1:{}", ports.apiserver);
     for user in User::ALL {
         pki::write(
@@ -140,7 +142,7 @@ async fn start_components(
     Ok(processes)
 }
 
-fn begin(
+pub(crate) fn begin(
     component: Component,
     launches: &BTreeMap<Component, Launch>,
     processes: &mut BTreeMap<Component, Process>,
@@ -153,7 +155,7 @@ fn begin(
 }
 
 /// Awaits `up`, but not beyond the end of the process; errors carry the end of its log.
-async fn comes_up(
+pub(crate) async fn comes_up(
     process: &Process,
     up: impl Future<Output = anyhow::Result<()>>,
 ) -> anyhow::Result<()> {
@@ -186,7 +188,7 @@ pub(super) async fn populate(
     nodes: usize,
 ) -> anyhow::Result<(DataPlane, Kubelet)> {
     let admin = client_from(&kubeconfig_path(&folder, User::Admin)).await?;
-    access::bootstrap(&admin).await?;
+    access::bootstrap(&admin, Nodes::ByRole).await?;
     let kube_proxy = client_from(&kubeconfig_path(&folder, User::KubeProxy)).await?;
     let dataplane = DataPlane::start(kube_proxy, world.clone()).await?;
     let client = client_from(&kubeconfig_path(&folder, User::Kubelet)).await?;

@@ -33,7 +33,7 @@ where
     }
 }
 
-pub(super) async fn wait_until_ready(client: &Client) -> anyhow::Result<()> {
+pub(crate) async fn wait_until_ready(client: &Client) -> anyhow::Result<()> {
     wait_for("kube-apiserver", || async {
         let request = http::Request::get("/readyz").body(Vec::new())?;
         Ok(client.request_text(request).await.ok())
@@ -42,7 +42,7 @@ pub(super) async fn wait_until_ready(client: &Client) -> anyhow::Result<()> {
     .map(drop)
 }
 
-pub(super) async fn wait_for_port(name: &str, port: u16) -> anyhow::Result<()> {
+pub(crate) async fn wait_for_port(name: &str, port: u16) -> anyhow::Result<()> {
     wait_for(name, || async move {
         Ok(tokio::net::TcpStream::connect(("127.0.0.1", port))
             .await

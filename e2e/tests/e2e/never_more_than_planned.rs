@@ -152,6 +152,7 @@ async fn disturb(
 
 /// One Deployment and its releases, one after the other.
 struct Run<'a> {
+    plane: &'a Plane,
     shop: Shop<'a>,
     dice: Dice,
     tally: Arc<Tally>,
@@ -210,6 +211,7 @@ impl<'a> Run<'a> {
         );
         let applied = shop.deployment().await?["spec"].clone();
         Ok(Self {
+            plane,
             shop,
             dice,
             tally,
@@ -377,7 +379,7 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         let name = self.dice.pick(&names).clone();
-        let world = self.shop.plane().world();
+        let world = self.plane.world();
         if self.dice.chance(50) && world.pod(&self.shop.namespace, &name).is_some() {
             // between the look and the kill it may have gone: dead is dead
             let _ = world.kill_pod(
@@ -512,7 +514,7 @@ impl<'a> Run<'a> {
             }
         }
         let census = census::ask(
-            self.shop.plane(),
+            self.plane,
             &self.shop.client(),
             &self.shop.namespace,
             "app=checkout",
