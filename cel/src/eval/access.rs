@@ -44,12 +44,15 @@ impl<'a> Run<'a, '_> {
             _ => {}
         }
         if of.elements().is_some() {
-            let place = place(key)?;
-            return place.and_then(|place| of.element(place)).ok_or_else(|| {
-                let length = of.length().unwrap_or(0);
-                Raised::Failed(format!(
-                    "index out of bounds: the list has {length} elements"
-                ))
+            let found = place(key)?.and_then(|place| of.element(place));
+            // in the words of the API server
+            return found.ok_or_else(|| {
+                Raised::Failed(match key {
+                    Value::Int(place) => format!("index out of bounds: {place}"),
+                    Value::Uint(place) => format!("index out of bounds: {place}"),
+                    Value::Double(place) => format!("index out of bounds: {place}"),
+                    _ => "index out of bounds".to_owned(),
+                })
             });
         }
         if of.entries().is_some() {

@@ -1,6 +1,7 @@
 //! Tests on a real control plane, in one binary so that they share one plane.
 
 mod abort_latency;
+mod admission_policies;
 mod answers;
 mod api_defaults;
 mod at_rest;

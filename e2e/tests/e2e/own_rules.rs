@@ -80,3 +80,90 @@ async fn a_bad_own_rule_is_refused_with_the_spot_and_a_good_one_judges_alike_thr
 
 const GOOD: &str =
     "registry.test/web@sha256:6aefddb645ee6963afd681b1845c661d0ea4c3b20ab9db86d9e753b203d385f2";
+
+/// Policies that cannot work, each with what kubectl and `sluice check` say of it.
+const REFUSED: [(&str, &str); 14] = [
+    (
+        "rules: [{use: cronjob-without-dedline}]",
+        "spec.rules[0].use: unknown rule \"cronjob-without-dedline\"; passes: the name of a rule; did you mean cronjob-without-deadline?",
+    ),
+    (
+        "rules: [{use: cronjob-without-deadline, parameters: {maxActiveDedline: 1h}}]",
+        "spec.rules[0].parameters.maxActiveDedline: unknown parameter of cronjob-without-deadline",
+    ),
+    (
+        "rules: [{use: cronjob-without-deadline, paramters: {}}]",
+        "unknown field \"spec.rules[0].paramters\"",
+    ),
+    (
+        "rules: [{use: job-backoff-too-high}, {use: job-backoff-too-high}]",
+        "spec.rules[1].use: job-backoff-too-high a second time",
+    ),
+    (
+        "rules: [{name: r, kinds: [Pod], cel: 'object.spec ='}]",
+        "spec.rules[0].cel: line 1, column 13: ",
+    ),
+    (
+        "rules: [{name: r, kinds: [Pod], cel: 'size(object.metadata.name)'}]",
+        "spec.rules[0].cel: line 1, column 5: the answer is int; passes: an expression whose answer is bool",
+    ),
+    (
+        "rules: [{name: r, kinds: [Deployment], cel: 'object.spec.template.spec.containers.all(c, c.imag != \"\")'}]",
+        "c has no field imag; passes: did you mean c.image?",
+    ),
+    (
+        "rules: [{name: r, kinds: [Deployment], cel: 'object.spec.replicas == \"3\"'}]",
+        "int == string; passes: two values of one type; these are never equal",
+    ),
+    (
+        "rules: [{name: r, kinds: [], cel: 'true'}]",
+        "spec.rules[0].kinds in body should have at least 1 items",
+    ),
+    (
+        "match: {namespaces: {matchExpressions: [{key: a, operator: In, values: []}]}}, rules: [{use: job-backoff-too-high}]",
+        "spec.match.namespaces.matchExpressions[0].values: no value; passes: at least one value with In",
+    ),
+    (
+        "rules: [{name: r, kinds: [Pod], cel: 'true'}, {name: r, kinds: [Pod], cel: 'true'}]",
+        "spec.rules[1].name: r a second time; passes: each name once in a policy",
+    ),
+    (
+        "rules: [{name: r, kinds: [Pod], cel: 'true', message: 'a {{ container.name }}'}]",
+        "spec.rules[0].message: line 1, column 6: unknown variable container",
+    ),
+    (
+        "rules: [{name: r, kinds: [Node], cel: 'true'}]",
+        "spec.rules[0].kinds[0]: Node, and to judge it could lock the cluster",
+    ),
+    (
+        "match: {namespaces: {matchLabels: {kubernetes.io/metadata.name: kube-system}}}, rules: [{use: job-backoff-too-high}]",
+        "kube-system, and to judge it could lock the cluster; passes: other namespaces",
+    ),
+];
+
+#[tokio::test]
+async fn what_cannot_work_is_refused_by_apply_and_by_check_in_the_same_words() -> anyhow::Result<()>
+{
+    in_place("bad", "enforce", async |place| {
+        for (spec, words) in REFUSED {
+            let policy = format!(
+                "apiVersion: sluice.dev/v1alpha1\nkind: Policy\nmetadata: {{name: bad}}\nspec: {{{spec}}}\n"
+            );
+            let verdict = place.check(&policy).await?;
+            let problems: Vec<&str> = verdict["objects"][0]["problems"]
+                .as_array()
+                .context("problems")?
+                .iter()
+                .filter_map(|problem| problem["message"].as_str())
+                .collect();
+            ensure!(problems.iter().any(|said| said.contains(words)), "{spec}: check says {problems:?}");
+            let output = place.feed(User::Admin, "create -f -", &policy).await?;
+            ensure!(!output.succeeded(), "{spec}: let in");
+            for said in problems {
+                ensure!(output.stderr.contains(said), "{spec}: check says\n{said}\nkubectl says\n{}", output.stderr);
+            }
+        }
+        Ok(())
+    })
+    .await
+}
