@@ -22,6 +22,10 @@ pub fn controller_user(system_namespace: &str) -> String {
 pub const CERTIFICATE_SECRET: &str = "sluice-webhook-certs";
 /// The Lease that the probe engine renews; a gate's state is proof only while it is fresh.
 pub const HEARTBEAT_LEASE: &str = "sluice-probe-engine";
+/// The role that lets the webhook list the names of Secrets, and its binding: the one that may be left out.
+pub const SECRET_NAMES_ROLE: &str = "sluice-webhook-secrets";
+/// The Lease on which every replica of the webhook says what it judges by.
+pub const REPLICAS_LEASE: &str = "sluice-webhook-replicas";
 /// The label that every object of an installation carries, with the value `sluice`.
 pub const PART_OF: &str = "app.kubernetes.io/part-of";
 
@@ -107,7 +111,7 @@ pub const ROLES: &[Role] = &[
     Role {
         name: "sluice-webhook",
         holder: Holder::Everywhere(WEBHOOK_ACCOUNT),
-        purpose: "What admission decides from. It writes nothing but events: on gates that refuse, and about its policy folder.",
+        purpose: "What admission decides from. It writes nothing but what it judges by, and events: on gates that refuse, and about its policy folder.",
         grants: &[
             grant(
                 "",
@@ -185,9 +189,9 @@ pub const ROLES: &[Role] = &[
         ],
     },
     Role {
-        name: "sluice-webhook-secrets",
+        name: SECRET_NAMES_ROLE,
         holder: Holder::Everywhere(WEBHOOK_ACCOUNT),
-        purpose: "The names of Secrets, which rules about references ask for. A role of its own, since Kubernetes cannot grant names alone: delete its binding to take the right away, and these rules answer Unknown.",
+        purpose: "The names of Secrets, which rules about references ask for. A role of its own, since Kubernetes cannot grant names alone: `sluice install --without-secret-names` takes the right away, as deleting its binding does, and these rules answer Unknown.",
         grants: &[grant(
             "",
             &["secrets"],
@@ -198,7 +202,7 @@ pub const ROLES: &[Role] = &[
     Role {
         name: "sluice-webhook",
         holder: Holder::OwnNamespace(WEBHOOK_ACCOUNT),
-        purpose: "Its certificate and the heartbeat that makes a gate's state a proof.",
+        purpose: "Its certificate, the heartbeat that makes a gate's state a proof, and what it says of itself.",
         grants: &[
             grant(
                 "coordination.k8s.io",
@@ -206,6 +210,13 @@ pub const ROLES: &[Role] = &[
                 READ,
                 "the heartbeat of the probe engine",
             ),
+            Grant {
+                group: "coordination.k8s.io",
+                resources: &["leases"],
+                names: &[REPLICAS_LEASE],
+                verbs: &["patch"],
+                reason: "each replica says there by which policies it judges, for `sluice check --expect-server-digest`; the heartbeat is out of its reach",
+            },
             Grant {
                 group: "",
                 resources: &["secrets"],
@@ -371,6 +382,26 @@ pub const ROLES: &[Role] = &[
             verbs: &["get", "list", "watch"],
             reason: "says nothing but when the engine last renewed it",
         }],
+    },
+    Role {
+        name: "sluice-pipeline",
+        holder: Holder::People,
+        purpose: "For pipelines that ask whether the cluster judges by the rules they know (`sluice check --expect-server-digest`). Bind it in `sluice-system`: `kubectl -n sluice-system create rolebinding ci --clusterrole=sluice-pipeline --serviceaccount=NAMESPACE:NAME`.",
+        grants: &[
+            Grant {
+                group: "coordination.k8s.io",
+                resources: &["leases"],
+                names: &[REPLICAS_LEASE],
+                verbs: &["get"],
+                reason: "what each replica of the webhook says it judges by",
+            },
+            grant(
+                "discovery.k8s.io",
+                &["endpointslices"],
+                &["list"],
+                "which replicas are asked by the API server: one of them that says nothing is not passed over",
+            ),
+        ],
     },
     Role {
         name: "sluice-oncall",

@@ -68,7 +68,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
         Command::Audit(audit) => audit::run(audit, &connection).await,
         Command::Rules(arguments) => rules::list(&arguments),
         Command::Explain(arguments) => rules::explain(&arguments),
-        Command::Policy(policies) => policy::run(policies, &connection),
+        Command::Policy(policies) => policy::run(policies, &connection).await,
         Command::Completion(wanted) => completion::run(&wanted),
         Command::Version(output) => version(output),
     }

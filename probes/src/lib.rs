@@ -35,4 +35,5 @@ pub use engine::{
 };
 pub use outcome::{Blindness, Outcome};
 pub use run::{Check, DesiredRuns, PodTarget, Run, RunId, Targets};
+pub use sample::{PrometheusServer, Series};
 pub use validate::{ProbeProblem, TargetRules, validate};

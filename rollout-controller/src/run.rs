@@ -160,6 +160,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         judge: judge.clone(),
         system: system.clone(),
         bounds,
+        folder: config.policies.folder.clone(),
     };
     let publisher = Publisher {
         client: client.clone(),

@@ -2,11 +2,12 @@
 //! its requests, readiness, the TLS server, leadership, the heartbeat, and an orderly end.
 //!
 //! Decides: when this process may act as leader ([`lease`]), when a heartbeat counts as alive ([`heartbeat`]), when a connection is
-//! cut ([`serve`]), and what ends the process ([`drain`]).
+//! cut ([`serve`]), and what ends the process ([`drain`]). Carries what each replica of the webhook enforces to whoever asks ([`replicas`]), and reads the policies of a
+//! folder ([`policy_folder`]).
 //! Leaves to others: everything about releases, gates and certificates. A program hands in its tasks, its router and its TLS configuration.
 //!
 //! Invariants: no task runs that nobody joins; no other machine's clock is compared with ours; an API error is never read as absence.
-//! I/O is in [`admin`], [`client`], [`config::load`], [`drain`], [`serve`] and the outer halves of [`lease`] and [`heartbeat`]; the
+//! I/O is in [`admin`], [`client`], [`config::load`], [`drain`], [`serve`], [`policy_folder`], [`replicas::Teller`], and the outer halves of [`lease`] and [`heartbeat`]; the
 //! inner halves are state machines that take the time as an argument.
 
 pub mod admin;
@@ -18,6 +19,8 @@ pub mod heartbeat;
 pub mod lease;
 pub mod logs;
 pub mod metrics;
+pub mod policy_folder;
+pub mod replicas;
 pub mod serve;
 
 /// The installation of the process-wide TLS provider; see [`crypto::install`].

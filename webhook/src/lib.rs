@@ -10,7 +10,8 @@
 //! - a panic, a malformed body or an oversized one harms that request only;
 //! - the mutating webhook never refuses, the validating ones never change anything.
 //!
-//! I/O is in [`index::feed`] (watches), [`folder::follow`] (files), [`attempts`] and [`folder::tell`] (Events), [`run`] (start and end) and the server of `sluice-runtime`.
+//! I/O is in [`index::feed`] (watches), [`folder::follow`] (files), [`attempts`] and [`folder::tell`] (Events), [`enforced`] (what this replica says of itself), [`run`] (start and
+//! end) and the server of `sluice-runtime`.
 //!
 //! ```text
 //!   API server ──review──▶ http ──▶ envelope ──▶ judge ──▶ policies, planner, probes::validate
@@ -20,6 +21,7 @@
 
 pub mod admin;
 pub mod attempts;
+pub mod enforced;
 pub mod envelope;
 #[cfg(test)]
 mod fixtures;

@@ -12,7 +12,9 @@ use anyhow::Context as _;
 use clap::Parser;
 use sluice_certs::{CertificateSource, Loaded, Reloader};
 use sluice_policies::ExceptionBounds;
-use sluice_probes::{TargetAllowList, TargetRules};
+use sluice_probes::{
+    BearerToken, PrometheusServer, PrometheusSource, TargetAllowList, TargetRules,
+};
 use sluice_runtime::{
     admin::{Admin, Readiness, ReadyCondition},
     args::{AdminArgs, ConfigArgs, KubeArgs, LogArgs, NamespaceArgs},
@@ -32,10 +34,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    admin, attempts,
+    admin, attempts, enforced,
     folder::{self, follow::Follower},
     http::{self, Door},
-    index::{Indexes, feed},
+    index::{Indexes, beside::peaks::Observer, feed},
     judge::Knowledge,
     metrics::AdmissionMetrics,
 };
@@ -148,6 +150,18 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         tasks.spawn("news of the policy folder", telling);
     }
 
+    if let Some(observer) = observer(&config, &knowledge, &admission)? {
+        tasks.spawn("memory in use", observer.run(served.clone()));
+    }
+    let saying = enforced::say(
+        client.clone(),
+        namespace.clone(),
+        Arc::clone(&knowledge),
+        readiness.clone(),
+        served.clone(),
+    );
+    tasks.spawn("what is enforced", saying);
+
     let source = match (cert_file, key_file) {
         (Some(cert), Some(key)) => CertificateSource::Files { cert, key },
         // clap lets neither in without the other
@@ -216,6 +230,33 @@ async fn mark_loaded(
     }
     until.cancelled().await;
     Ok(())
+}
+
+/// What asks how much memory is in use; `None` when no server is configured for that.
+fn observer(
+    config: &Config,
+    knowledge: &Arc<Knowledge>,
+    metrics: &AdmissionMetrics,
+) -> anyhow::Result<Option<Observer>> {
+    let wanted = &config.policies.observed_peaks;
+    let name = wanted.source.as_str();
+    let Some(source) = config.prometheus.get(&wanted.source) else {
+        return Ok(None);
+    };
+    let source = PrometheusSource {
+        url: source.url.as_str().to_owned(),
+        timeout: source.timeout.get(),
+        bearer_token: source.bearer_token_file.clone().map(BearerToken::File),
+    };
+    Ok(Some(Observer {
+        server: PrometheusServer::new(name, source)?,
+        source: name.to_owned(),
+        window: wanted.window,
+        interval: wanted.interval.get().max(Duration::from_secs(1)),
+        matchers: wanted.matchers.clone(),
+        knowledge: Arc::clone(knowledge),
+        metrics: metrics.clone(),
+    }))
 }
 
 /// What probes may ask, as the configuration says.

@@ -13,7 +13,7 @@ use crate::{
     manifest::{
         Position, Problem,
         document::{self, Object},
-        source::{self, Source},
+        source,
     },
     own,
 };
@@ -67,19 +67,30 @@ pub fn bounds(config: Option<&Config>) -> ExceptionBounds {
 /// The exceptions of files and folders; none without any.
 #[must_use]
 pub fn load(paths: &[String], bounds: ExceptionBounds) -> Loaded {
-    if paths.is_empty() {
-        return Loaded::default();
-    }
-    let (sources, problems) = source::read(paths);
-    of_sources(&sources, problems, bounds)
+    load_with(paths, Vec::new(), bounds)
 }
 
-fn of_sources(sources: &[Source], mut problems: Vec<Problem>, bounds: ExceptionBounds) -> Loaded {
-    let read = document::objects(sources);
+/// The same, and those among `more`.
+#[must_use]
+pub fn load_with(paths: &[String], more: Vec<Object>, bounds: ExceptionBounds) -> Loaded {
+    let (sources, mut problems) = source::read(paths);
+    let read = document::strict_objects(&sources);
     problems.extend(read.problems);
+    let has_one = |object: &Object| own::is_own(object) && object.kind() == "PolicyException";
+    if !paths.is_empty() && problems.is_empty() && !read.objects.iter().any(has_one) {
+        problems.push(Problem::of_file(
+            &paths.join(", "),
+            "no PolicyException of sluice.dev/v1alpha1 in it",
+        ));
+    }
+    let objects: Vec<Object> = read.objects.into_iter().chain(more).collect();
+    of_objects(&objects, problems, bounds)
+}
+
+fn of_objects(objects: &[Object], mut problems: Vec<Problem>, bounds: ExceptionBounds) -> Loaded {
     let mut specs: Vec<(String, String, PolicyExceptionSpec)> = Vec::new();
     let mut places = BTreeMap::new();
-    for object in &read.objects {
+    for object in objects {
         if !own::is_own(object) || object.kind() != "PolicyException" {
             continue;
         }

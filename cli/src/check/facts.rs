@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use sluice_policies::{FactKind, Facts, facts::Stock};
+use sluice_policies::{
+    FactKind, Facts,
+    facts::{ObservedPeak, Stock},
+};
 
-use crate::manifest::document::Object;
+use crate::manifest::{Problem, document::Object};
 
 /// Facts by namespace, and of the cluster.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +34,32 @@ pub enum Reach {
     Facts,
     /// Objects of the cluster; [`Known::read_whole`] says of which kinds they are all.
     Cluster,
+}
+
+/// What is wrong with facts: of kinds that no API server has checked, and files in which there are none at all.
+#[must_use]
+pub fn problems(objects: &[Object], files: &[String]) -> Vec<Problem> {
+    let is_fact = |object: &Object| {
+        let (version, kind) = (object.api_version(), object.kind());
+        matches!(kind, "Namespace" | "CustomResourceDefinition")
+            || FactKind::of(version, kind).is_some()
+    };
+    if !files.is_empty() && !objects.iter().any(is_fact) {
+        let none = "no fact in it: no Namespace, ResourceQuota, ConfigMap, Service or whatever else a rule asks for";
+        return vec![Problem::of_file(&files.join(", "), none)];
+    }
+    let peaks = FactKind::ObservedPeaks;
+    objects
+        .iter()
+        .filter(|object| {
+            (object.api_version(), object.kind()) == (peaks.api_version(), peaks.kind())
+        })
+        .flat_map(|object| {
+            ObservedPeak::misfits_of(&object.value)
+                .into_iter()
+                .map(|(path, says)| object.problem(&path, says))
+        })
+        .collect()
 }
 
 impl Known {

@@ -24,7 +24,7 @@ use sluice_probes::{allow_list::TargetAllowList, validate::TargetRules};
 use sluice_runtime::config::{self, Config};
 
 use crate::{
-    cluster,
+    cluster::{self, replicas::Replicas},
     console::{self, Style},
     manifest::{
         Problem,
@@ -47,7 +47,7 @@ use verdict::{FailOn, Judges, Verdict};
 )]
 pub struct Check {
     /// Files, folders (with everything below), globs, or `-` for the standard input
-    #[arg(value_name = "PATH", required_unless_present_any = ["filename", "diff"])]
+    #[arg(value_name = "PATH")]
     paths: Vec<String>,
     /// The same, as kubectl spells it
     #[arg(short, long, value_name = "PATH")]
@@ -67,7 +67,11 @@ pub struct Check {
     /// Read these facts from the cluster
     #[arg(long)]
     server: bool,
-    /// The Kubernetes version whose kinds the fields are checked against; without it, the newest that is shipped
+    /// Ask every ready replica of the webhook whether it judges by these very policies: another set fails the run, silence makes it 2
+    #[arg(long, conflicts_with = "write_baseline")]
+    expect_server_digest: bool,
+    /// The Kubernetes version whose kinds the fields are checked against (without it, the newest that is shipped), and for which rules about upgrades judge
+    /// where a policy names none
     #[arg(long, value_name = "VERSION")]
     kubernetes_version: Option<KubernetesVersion>,
     /// Sluice's configuration file, for the targets that probes may ask
@@ -131,12 +135,21 @@ pub async fn run(check: Check, connection: &cluster::Connection) -> anyhow::Resu
     let config = check.config.as_deref().map(config::load_file).transpose()?;
     let targets = target_rules(config.as_ref())?;
     let baseline = check.baseline.as_deref().map(read_baseline).transpose()?;
-    let loaded = policies::load(&check.policies);
+    let mut loaded = policies::load(&check.policies);
+    let version = check.kubernetes_version;
+    if let Some(version) = version {
+        loaded.set = loaded.set.for_kubernetes(version);
+    }
     let mut problems: Vec<Problem> = loaded.problems;
     let mut excepted = exceptions::load(&check.exceptions, exceptions::bounds(config.as_ref()));
     problems.append(&mut excepted.problems);
 
     let mut named = [check.paths, check.filename].concat();
+    if named.is_empty() && check.diff.is_empty() {
+        bail!(
+            "nothing to check: name files, folders, globs or -; behind an option that takes several, such as --policies, give them with -f"
+        );
+    }
     let mut older = Manifests::default();
     if let [old, new] = check.diff.as_slice() {
         named.push(new.clone());
@@ -147,24 +160,35 @@ pub async fn run(check: Check, connection: &cluster::Connection) -> anyhow::Resu
     let (sources, unreadable) = source::read(&named);
     problems.extend(unreadable);
     let mut manifests = document::objects(&sources);
+    if manifests.empty.iter().any(|name| name == "-") {
+        // a command in front of the pipe that failed must not look like one that found nothing
+        problems.push(Problem::of_file(
+            "-",
+            "the standard input holds no document: did the command before it fail?",
+        ));
+    }
 
+    let client = if check.server || check.expect_server_digest {
+        Some(connection.client().await?)
+    } else {
+        None
+    };
     let mut known = Known::default();
-    if check.server {
-        let client = connection.client().await?;
-        let namespaces = cluster::facts::namespaces(&client).await?;
+    if let Some(client) = client.as_ref().filter(|_| check.server) {
+        let namespaces = cluster::facts::namespaces(client).await?;
         known.learn(&namespaces, Reach::Cluster, &namespace);
-        cluster::facts::learn(&client, &mut known, loaded.set.needs(), None).await?;
+        cluster::facts::learn(client, &mut known, loaded.set.needs(), None).await?;
     }
     let (_, stated) = read(&check.facts, &mut problems);
     problems.extend(stated.problems);
     let stated = stated.objects;
+    problems.extend(facts::problems(&stated, &check.facts));
     known.learn(
         stated.iter().map(|object| &object.value),
         Reach::Facts,
         &namespace,
     );
     known.learn_manifests(&manifests.objects, &namespace);
-    let version = check.kubernetes_version;
     let mut schemas = Schemas::new(version.unwrap_or_else(KubernetesVersion::newest));
     for object in stated.iter().chain(&manifests.objects) {
         schemas.learn(&object.value);
@@ -191,6 +215,16 @@ pub async fn run(check: Check, connection: &cluster::Connection) -> anyhow::Resu
     if let Some(path) = &check.write_baseline {
         return write_baseline(&verdict, baseline.is_some(), path);
     }
+    if let Some(client) = client.as_ref().filter(|_| check.expect_server_digest) {
+        let service = config
+            .as_ref()
+            .map_or_else(Config::default, Config::clone)
+            .webhook
+            .service;
+        let digest = loaded.set.digest();
+        let replicas = cluster::replicas::ask(client, service.name.as_str(), Some(digest)).await?;
+        verdict.server = Some(replicas);
+    }
     let mut excerpts = Excerpts::new(&sources);
     for (file, place) in verdict.places_of(sluice_policies::HIDES_VALUES) {
         excerpts.hide(file, place);
@@ -208,6 +242,12 @@ pub async fn run(check: Check, connection: &cluster::Connection) -> anyhow::Resu
         &excerpts,
         style,
     )?)?;
+    if !matches!(check.output, Form::Text | Form::Concise) {
+        // no other form has a place for it that everybody looks at
+        for line in verdict.server.iter().flat_map(Replicas::differences) {
+            eprintln!("error: {}", console::one_line(&line));
+        }
+    }
     Ok(verdict.outcome(fail_on))
 }
 

@@ -42,7 +42,18 @@ pub fn load(paths: &[String]) -> Loaded {
             None => files.push(path.clone()),
         }
     }
-    let (read, problems) = source::read(&files);
+    let (read, mut problems) = source::read(&files);
+    for problem in &mut problems {
+        let sets = || {
+            let names = sluice_policies::library().iter();
+            names.filter_map(|(file, _)| file.strip_suffix(".yaml"))
+        };
+        if !Path::new(&problem.file).exists() && !problem.file.contains('/') {
+            let names: Vec<&str> = sets().collect();
+            let names = names.join(", ");
+            problem.message = format!("{}; sets that are shipped: {names}", problem.message);
+        }
+    }
     sources.extend(read);
     of_sources(&sources, problems)
 }

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     console::{Style, Tone, lines, one_line},
     manifest::{Position, Problem},
+    outcome::Outcome,
 };
 
 /// How many entries of the baseline that can go are named.
@@ -74,9 +75,13 @@ pub fn render(verdict: &Verdict, excerpts: Option<&Excerpts<'_>>, style: Style) 
         ));
     }
     removable(verdict, style, &mut text);
+    server(verdict, style, &mut text);
     let summary = &verdict.summary;
+    let elsewhere = usize::from(
+        (verdict.server.as_ref()).is_some_and(|server| server.outcome() != Outcome::Yes),
+    );
     let (icon, tone) = match (
-        summary.problems + summary.deny,
+        summary.problems + summary.deny + elsewhere,
         summary.warn + summary.unknown,
     ) {
         (0, 0) => ("✔", Tone::Good),
@@ -204,6 +209,26 @@ fn excerpt(
     excerpts
         .map(|excerpts| excerpts.show(file, place, label, style, tone))
         .unwrap_or_default()
+}
+
+/// What the replicas of the webhook judge by.
+fn server(verdict: &Verdict, style: Style, text: &mut String) {
+    let Some(replicas) = &verdict.server else {
+        return;
+    };
+    let differences = replicas.differences();
+    for line in &differences {
+        text.push_str(&format!(
+            "{}: {}\n",
+            style.paint(Tone::Bad, "server"),
+            one_line(line)
+        ));
+    }
+    if differences.is_empty() {
+        let count = count(replicas.replicas.len(), "ready replica");
+        let line = format!("server: {count} of the webhook judge by this policy set");
+        text.push_str(&format!("{}\n", style.paint(Tone::Good, &line)));
+    }
 }
 
 fn removable(verdict: &Verdict, style: Style, text: &mut String) {

@@ -20,6 +20,7 @@ use super::{
     raw::{self, Raw},
 };
 use crate::{
+    cluster::replicas::Replicas,
     manifest::{
         Position, Problem,
         document::{Manifests, Object},
@@ -49,6 +50,9 @@ pub struct Verdict {
     /// Entries of the baseline that are no longer found and can go.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub removable: Vec<baseline::Entry>,
+    /// What the replicas of the webhook judge by, when they were asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<Replicas>,
     /// Counts.
     pub summary: Summary,
 }
@@ -240,7 +244,8 @@ impl Verdict {
         })
     }
 
-    /// The exit code: 2 when something could not be read, else 1 when something would be refused (or fails by `--fail-on`), else 0.
+    /// The exit code: 2 when something could not be read or a replica of the webhook could not be heard, else 1 when something would be refused (or fails by
+    /// `--fail-on`) or a replica judges by other policies, else 0.
     #[must_use]
     pub fn outcome(&self, fail_on: FailOn) -> Outcome {
         let Summary {
@@ -251,9 +256,11 @@ impl Verdict {
             problems,
             ..
         } = self.summary;
-        if problems > 0 {
+        let server = self.server.as_ref().map_or(Outcome::Yes, Replicas::outcome);
+        if problems > 0 || server == Outcome::CannotTell {
             Outcome::CannotTell
-        } else if (fail_on.deny && (refused > 0 || deny > 0))
+        } else if server == Outcome::No
+            || (fail_on.deny && (refused > 0 || deny > 0))
             || (fail_on.warn && warn > 0)
             || (fail_on.unknown && unknown > 0)
         {
@@ -388,6 +395,7 @@ pub fn judge(manifests: &Manifests, judges: Judges<'_>) -> Verdict {
         notes: judges.policies.notes().to_vec(),
         problems: manifests.problems.clone(),
         removable: Vec::new(),
+        server: None,
         summary: Summary {
             files: manifests.files,
             ..Summary::default()

@@ -35,6 +35,13 @@ pub async fn learn(
     namespace: Option<&str>,
 ) -> anyhow::Result<()> {
     for kind in needs {
+        if !kind.in_clusters() {
+            eprintln!(
+                "{} are not known: no API server has them; give them with --facts",
+                kind.plural()
+            );
+            continue;
+        }
         let resource = resource_of(*kind);
         let namespace = namespace.filter(|_| kind.is_namespaced());
         let mut take = |object: Value| known.learn([&object], Reach::Cluster, "default");

@@ -2,6 +2,7 @@
 
 pub mod facts;
 pub mod heartbeat;
+pub mod replicas;
 
 use std::{future::Future, time::Duration};
 

@@ -84,6 +84,11 @@ pub fn manifests() -> Result<Vec<Manifest>, GenerateError> {
     }
     all.push(generated("rbac.yaml", Part::Access, &access::objects())?);
     all.push(written(
+        "replicas.yaml",
+        Part::Access,
+        include_str!("../../../manifests/replicas.yaml"),
+    ));
+    all.push(written(
         "guards.yaml",
         Part::Guards,
         include_str!("../../../manifests/guards.yaml"),

@@ -29,6 +29,9 @@ pub struct Install {
     /// Leave the shipped policies out
     #[arg(long)]
     without_policies: bool,
+    /// Do not let the webhook list Secrets, of which it asks the names only: rules about them answer Unknown. Takes the right away where it was given
+    #[arg(long)]
+    without_secret_names: bool,
     /// How long to wait for the programs to be available
     #[arg(long, value_name = "DURATION", default_value = "5m")]
     timeout: sluice_api::Duration,
@@ -82,6 +85,12 @@ pub async fn run(install: Install, connection: &Connection) -> anyhow::Result<Ou
         if (part == Part::Workloads && install.without_workloads)
             || (part == Part::Policies && install.without_policies)
         {
+            continue;
+        }
+        if install.without_secret_names && grants_secret_names(&object) {
+            if applier.delete(&object).await? {
+                console::print(&format!("{} deleted\n", title(&object)))?;
+            }
             continue;
         }
         if part > Part::Definitions && !established {
@@ -161,6 +170,14 @@ async fn in_force(applier: &mut Applier, patience: Duration) -> anyhow::Result<b
     Ok(true)
 }
 
+/// Whether an object is the role for the names of Secrets or its binding.
+fn grants_secret_names(object: &Value) -> bool {
+    object["kind"]
+        .as_str()
+        .is_some_and(|kind| kind.starts_with("ClusterRole"))
+        && object["metadata"]["name"] == access::SECRET_NAMES_ROLE
+}
+
 /// Every manifest names Sluice's namespace, the guards inside the API server among them: another one would be half an installation.
 ///
 /// # Errors
@@ -226,6 +243,26 @@ mod tests {
             text.contains("gates") && text.contains("sluice-system"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn the_right_to_secrets_is_a_role_and_a_binding_that_can_be_left_out() {
+        let objects = objects().unwrap();
+        let left_out = objects
+            .iter()
+            .filter(|(_, object)| grants_secret_names(object));
+        let kinds: Vec<&Value> = left_out.map(|(_, object)| &object["kind"]).collect();
+        assert_eq!(kinds, ["ClusterRole", "ClusterRoleBinding"]);
+        // what is left reads no Secret but the certificate
+        for (_, object) in objects
+            .iter()
+            .filter(|(_, object)| !grants_secret_names(object))
+        {
+            for rule in object["rules"].as_array().into_iter().flatten() {
+                let secrets = rule["resources"].to_string().contains("secrets");
+                assert!(!secrets || object["kind"] == "Role", "{object}");
+            }
+        }
     }
 
     #[test]

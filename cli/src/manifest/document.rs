@@ -313,6 +313,15 @@ fn read_all(pieces: &[Piece<'_>]) -> Manifests {
     manifests
 }
 
+/// What makes manifests of a file of this name, which is none itself.
+fn builder(file: &str) -> Option<&'static str> {
+    match file.rsplit('/').next()? {
+        "kustomization.yaml" | "kustomization.yml" => Some("kustomize build"),
+        "Chart.yaml" | "values.yaml" => Some("helm template"),
+        _ => None,
+    }
+}
+
 fn take(file: &str, node: Node, manifests: &mut Manifests) {
     let problem = |message: &str| Problem::at(file, node.position, message);
     if matches!(node.content, Content::Plain(Value::Null)) {
@@ -335,8 +344,13 @@ fn take(file: &str, node: Node, manifests: &mut Manifests) {
         } else {
             "kind"
         };
+        let builder = builder(file)
+            .map(|command| {
+                format!("; what `{command}` prints is checked with `… | sluice check -`")
+            })
+            .unwrap_or_default();
         manifests.problems.push(problem(&format!(
-            "no Kubernetes object: `{missing}` is missing or no text"
+            "no Kubernetes object: `{missing}` is missing or no text{builder}"
         )));
         return;
     };

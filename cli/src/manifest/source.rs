@@ -139,7 +139,10 @@ fn glob(pattern: &str, problems: &mut Vec<Problem>) -> Vec<PathBuf> {
         Path::new(root)
     };
     let mut all = Vec::new();
-    walk(start, &mut all, problems);
+    // a folder that is not there holds no match
+    if start.exists() {
+        walk(start, &mut all, problems);
+    }
     let mut found: Vec<PathBuf> = all
         .into_iter()
         .map(|path| path.strip_prefix("./").map(Path::to_owned).unwrap_or(path))

@@ -1,5 +1,6 @@
 //! One case of a policy test: manifests, what is known beside them, and the findings they must give. Pure.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -40,6 +41,12 @@ pub struct Case {
     /// What is known beside it. Without it: every namespace is there, without labels, quotas and limit ranges.
     #[serde(default)]
     pub facts: Option<Facts>,
+    /// The exceptions that count, beside those of the command line.
+    #[serde(default)]
+    pub exceptions: Option<Given>,
+    /// The moment at which it is judged: whether an exception counts depends on it. Without it, now.
+    #[serde(default)]
+    pub at: Option<Timestamp>,
     /// Exactly the findings that come out. Empty: it passes.
     pub expect: Vec<Expected>,
 }
@@ -82,6 +89,7 @@ pub struct Expected {
     warn: Option<String>,
     audit: Option<String>,
     unknown: Option<String>,
+    excepted: Option<String>,
     /// The path of the field.
     at: Option<String>,
     /// What is found there.
@@ -102,6 +110,7 @@ impl Expected {
             ("warn", &self.warn),
             ("audit", &self.audit),
             ("unknown", &self.unknown),
+            ("excepted", &self.excepted),
         ]
         .into_iter()
         .filter_map(|(word, rule)| Some((word, rule.as_deref()?)))

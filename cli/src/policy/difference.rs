@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
+use jiff::Timestamp;
 use serde::Serialize;
 use sluice_api::Finding;
 
-use super::said;
+use super::{beside::Beside, said};
 use crate::{
     check::{
         self,
@@ -16,6 +17,7 @@ use crate::{
         verdict::{self, Judged, Judges, Placed, Verdict},
     },
     console::{self, Style, Tone, one_line},
+    manifest::{document, source},
     outcome::Outcome,
     output::Output,
 };
@@ -38,6 +40,8 @@ pub struct Diff {
     /// YAML with Namespaces, ResourceQuotas and LimitRanges that rules may ask for
     #[arg(long, value_name = "FILE", num_args = 1..)]
     facts: Vec<String>,
+    #[command(flatten)]
+    beside: Beside,
     #[command(flatten)]
     output: Output,
 }
@@ -82,15 +86,22 @@ struct Told {
 /// # Errors
 /// When the output cannot be written.
 pub fn run(diff: &Diff, namespace: &str) -> anyhow::Result<Outcome> {
-    let (now, then) = (
-        policies::load(std::slice::from_ref(&diff.now)),
-        policies::load(std::slice::from_ref(&diff.then)),
-    );
-    let mut problems = [now.problems, then.problems].concat();
-    let (_, manifests) = check::read(&diff.filename, &mut problems);
+    let load = |named| {
+        let loaded = policies::load(std::slice::from_ref(named));
+        (diff.beside.aimed(loaded.set), loaded.problems)
+    };
+    let ((now, problems), (then, more)) = (load(&diff.now), load(&diff.then));
+    let mut problems = [problems, more].concat();
+    let excepted = diff.beside.exceptions(Vec::new());
+    problems.extend(excepted.problems.iter().cloned());
+    // as `sluice check` reads manifests: a key that occurs twice is a finding
+    let (sources, unreadable) = source::read(&diff.filename);
+    problems.extend(unreadable);
+    let manifests = document::objects(&sources);
     let (_, stated) = check::read(&diff.facts, &mut problems);
     problems.extend(manifests.problems.iter().cloned());
     problems.extend(stated.problems);
+    problems.extend(check::facts::problems(&stated.objects, &diff.facts));
     if !said(&problems) {
         return Ok(Outcome::CannotTell);
     }
@@ -102,13 +113,19 @@ pub fn run(diff: &Diff, namespace: &str) -> anyhow::Result<Outcome> {
     );
     known.learn_manifests(&manifests.objects, namespace);
     let targets = check::target_rules(None)?;
+    let mut schemas = diff.beside.schemas();
+    for object in stated.objects.iter().chain(&manifests.objects) {
+        schemas.learn(&object.value);
+    }
+    // one moment for both, so that no exception ends in between
+    let at = Timestamp::now();
     let judged = |policies| {
         verdict::judge(
             &manifests,
             Judges {
-                schemas: None,
+                schemas: Some(&schemas),
                 policies,
-                exceptions: None,
+                exceptions: Some((&excepted, at)),
                 old: &Old::default(),
                 known: &known,
                 targets: &targets,
@@ -116,7 +133,7 @@ pub fn run(diff: &Diff, namespace: &str) -> anyhow::Result<Outcome> {
             },
         )
     };
-    let difference = compare(&judged(&now.set), &judged(&then.set));
+    let difference = compare(&judged(&now), &judged(&then));
     let style = Style::of_stdout();
     let format = diff.output.output;
     console::print(&format.show(&difference, || text(&difference, style))?)?;

@@ -3,11 +3,14 @@
 use std::path::Path;
 
 use clap::Args;
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
+use sluice_policies::schema::Schemas;
 use sluice_probes::validate::TargetRules;
 
 use super::{
+    beside::Beside,
     case::{self, Case, Facts, Given, Mismatch, TestFile},
     said,
 };
@@ -22,7 +25,8 @@ use crate::{
     console::{self, Style, Tone, one_line},
     manifest::{
         Problem,
-        document::{Manifests, Object},
+        document::{self, Manifests, Object},
+        source,
     },
     outcome::Outcome,
     output::Output,
@@ -38,6 +42,8 @@ pub struct Test {
     /// The folder
     #[arg(value_name = "DIR", default_value = ".")]
     folder: String,
+    #[command(flatten)]
+    beside: Beside,
     #[command(flatten)]
     output: Output,
 }
@@ -70,6 +76,13 @@ pub fn run(test: &Test, namespace: &str) -> anyhow::Result<Outcome> {
     let mut problems = Vec::new();
     let (_, manifests) = check::read(std::slice::from_ref(&test.folder), &mut problems);
     problems.extend(manifests.problems);
+    let world = World {
+        beside: &test.beside,
+        schemas: test.beside.schemas(),
+        said: test.beside.exceptions(Vec::new()).problems,
+        namespace,
+    };
+    problems.extend(world.said.iter().cloned());
     let mut report = Report {
         passed: 0,
         failed: 0,
@@ -88,7 +101,8 @@ pub fn run(test: &Test, namespace: &str) -> anyhow::Result<Outcome> {
             }
         };
         let named = named_policies(&file.policies, object, &test.folder);
-        let loaded = policies::load(&named);
+        let mut loaded = policies::load(&named);
+        loaded.set = test.beside.aimed(loaded.set);
         if file.cases.is_empty() {
             problems.push(object.problem("cases", "cases: none; passes: at least one case"));
         }
@@ -97,7 +111,7 @@ pub fn run(test: &Test, namespace: &str) -> anyhow::Result<Outcome> {
             continue;
         }
         for (place, case) in file.cases.iter().enumerate() {
-            let mismatch = carry_out(object, place, case, &loaded, namespace);
+            let mismatch = carry_out(object, place, case, &loaded, &world);
             let at = object.locate(&format!("cases[{place}]"));
             report.cases.push(Ran {
                 file: object.file.clone(),
@@ -156,13 +170,24 @@ fn beside(test: &Object, name: &str) -> Option<String> {
     path.exists().then(|| path.to_string_lossy().into_owned())
 }
 
+/// What every case is judged in.
+struct World<'a> {
+    beside: &'a Beside,
+    schemas: Schemas,
+    /// What is wrong with the exceptions of the command line: said once, not by every case.
+    said: Vec<Problem>,
+    namespace: &'a str,
+}
+
 fn carry_out(
     test: &Object,
     place: usize,
     case: &Case,
     policies: &Loaded,
-    namespace: &str,
+    world: &World<'_>,
 ) -> Mismatch {
+    let namespace = world.namespace;
+    let mut schemas = world.schemas.clone();
     let mut problems = Vec::new();
     let mut given = |field: &str, given: &Given| {
         objects(
@@ -174,6 +199,7 @@ fn carry_out(
     };
     let mut manifests = given("manifest", &case.manifest);
     let old = case.old.as_ref().map(|old| given("old", old));
+    let mut misfits = Vec::new();
     let mut known = Known::default();
     match &case.facts {
         Some(Facts::Unknown(_)) => {}
@@ -181,6 +207,10 @@ fn carry_out(
             learn_namespaces(&mut known, &manifests, namespace);
             if let Some(Facts::Known(facts)) = facts {
                 let facts = given("facts", facts);
+                misfits = check::facts::problems(&facts.objects, &[]);
+                for object in &facts.objects {
+                    schemas.learn(&object.value);
+                }
                 known.learn(
                     facts.objects.iter().map(|object| &object.value),
                     Reach::Facts,
@@ -190,11 +220,24 @@ fn carry_out(
         }
     }
     known.learn_manifests(&manifests.objects, namespace);
+    for object in &manifests.objects {
+        schemas.learn(&object.value);
+    }
+    let more = case
+        .exceptions
+        .as_ref()
+        .map(|more| given("exceptions", more));
+    let excepted = world
+        .beside
+        .exceptions(more.map(|more| more.objects).unwrap_or_default());
+    let new = |problem: &&Problem| !world.said.contains(problem);
+    problems.extend(excepted.problems.iter().filter(new).cloned());
+    problems.extend(misfits);
     for (place_in, expected) in case.expect.iter().enumerate() {
         if expected.rule().is_none() {
             problems.push(test.problem(
                 &format!("cases[{place}].expect[{place_in}]"),
-                "an expectation says one of deny, warn, audit and unknown, with the name or code of a rule",
+                "an expectation says one of deny, warn, audit, unknown and excepted, with the name or code of a rule",
             ));
         }
     }
@@ -205,9 +248,9 @@ fn carry_out(
     let verdict: Verdict = verdict::judge(
         &manifests,
         Judges {
-            schemas: None,
+            schemas: Some(&schemas),
             policies: &policies.set,
-            exceptions: None,
+            exceptions: Some((&excepted, case.at.unwrap_or_else(Timestamp::now))),
             old: &Old::new(
                 old.as_ref().map_or(&[][..], |old| old.objects.as_slice()),
                 namespace,
@@ -241,7 +284,10 @@ fn objects(test: &Object, path: &str, given: &Given, problems: &mut Vec<Problem>
             )),
         }
     }
-    let (_, mut found) = check::read(&paths, problems);
+    // as `sluice check` reads manifests: a key that occurs twice is a finding
+    let (sources, unreadable) = source::read(&paths);
+    problems.extend(unreadable);
+    let mut found = document::objects(&sources);
     problems.append(&mut found.problems);
     found
 }

@@ -370,6 +370,10 @@ fn reads_files_folders_globs_and_the_standard_input_once_each() {
     folder.write("manifests/a.yaml", unbounded());
     folder.write("manifests/deep/b.yml", BOUNDED);
     folder.write("manifests/notes.txt", "not a manifest");
+    folder.write(
+        "chart/Chart.yaml",
+        "apiVersion: v2\nname: c\nversion: 0.1.0\n",
+    );
     folder.write("manifests/.git/c.yaml", unbounded());
     folder.write("latin.yaml", b"name: gr\xfc\xdfe\n");
     for (arguments, input, code, words) in [
@@ -407,7 +411,38 @@ fn reads_files_folders_globs_and_the_standard_input_once_each() {
             "missing/*.yaml: no file matches",
         ),
         ("check latin.yaml", "", 2, "latin.yaml:1:9: not UTF-8 text"),
-        ("check", "", 2, "required"),
+        (
+            "check",
+            "",
+            2,
+            "behind an option that takes several, such as --policies, give them with -f",
+        ),
+        (
+            "check --policies reliability manifests/a.yaml",
+            "",
+            2,
+            "give them with -f",
+        ),
+        (
+            "check manifests/a.yaml --policies reliabilty",
+            "",
+            2,
+            "reliabilty: no such file or folder; sets that are shipped: reliability, production, security-basics",
+        ),
+        (
+            "check manifests/a.yaml --facts manifests/deep",
+            "",
+            2,
+            "no fact in it",
+        ),
+        ("check -", "", 2, "did the command before it fail?"),
+        ("check -", "---\n# nothing\n", 2, "holds no document"),
+        (
+            "check chart",
+            "",
+            2,
+            "chart/Chart.yaml:1:1: no Kubernetes object: `kind` is missing or no text; what `helm template` prints",
+        ),
         ("check --nonsense a.yaml", "", 2, "--nonsense"),
     ] {
         let output = folder.fed(arguments, input);

@@ -14,6 +14,7 @@ mod check;
 mod exceptions;
 mod folder;
 mod forms;
+mod guide;
 mod policies;
 mod schema;
 mod shipped_sets;

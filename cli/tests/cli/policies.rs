@@ -87,6 +87,155 @@ ok    p/tests/jobs.yaml: a quota that has no room
     assert!(said.contains("deny: SLU1005"), "{said}");
 }
 
+const EXCEPTED: &str = "apiVersion: sluice.dev/v1alpha1
+kind: PolicyTest
+metadata: {name: jobs}
+cases:
+- name: an exception counts before it ends
+  manifest: job.yaml
+  at: 2026-05-31T23:59:59Z
+  exceptions: &e
+    apiVersion: sluice.dev/v1alpha1
+    kind: PolicyException
+    metadata: {name: e, namespace: shop}
+    spec: {subject: {kind: Job, name: a}, rule: SLU1005, reason: mended soon, owner: team-a, expires: 2026-06-01T00:00:00Z}
+  expect:
+  - excepted: job-backoff-too-high
+- name: from the second it ends it counts no more
+  manifest: job.yaml
+  at: 2026-06-01T00:00:00Z
+  exceptions: *e
+  expect:
+  - deny: job-backoff-too-high
+- name: a misspelt field is found
+  manifest:
+    apiVersion: batch/v1
+    kind: Job
+    metadata: {name: a}
+    spec: {backofLimit: 1, backoffLimit: 1, template: {spec: {containers: [{name: a, image: a}]}}}
+  expect:
+  - deny: unknown-field
+    at: spec.backofLimit
+- name: the end of a facts document that is none is told
+  manifest: job.yaml
+  facts: {apiVersion: sluice.dev/v1alpha1, kind: ObservedPeaks, metadata: {name: p, namespace: shop}, memory: []}
+  expect:
+  - deny: job-backoff-too-high
+";
+
+#[test]
+fn cases_are_judged_as_check_judges_with_exceptions_moments_and_fields() {
+    let folder = Folder::new("cases-beside");
+    folder.write("p/policy.yaml", policy("p", "{use: job-backoff-too-high}"));
+    folder.write("p/tests/job.yaml", job(5));
+    folder.write("p/tests/jobs.yaml", EXCEPTED);
+    let output = folder.sluice("policy test p");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    for (from, to, words) in [
+        (
+            "2026-05-31T23:59:59Z",
+            "2026-06-02T00:00:00Z",
+            "- expected excepted: job-backoff-too-high",
+        ),
+        (
+            "rule: SLU1005",
+            "rule: SLU1999",
+            "spec.rule: unknown rule \"SLU1999\"",
+        ),
+        (
+            "spec.backofLimit",
+            "spec.other",
+            "+ found    deny: SLU8002 unknown-field at spec.backofLimit",
+        ),
+        (
+            "memory: []",
+            "memory: [{kind: Job}]",
+            "memory[0].name: absent; passes: a name",
+        ),
+    ] {
+        assert!(EXCEPTED.contains(from), "{from}");
+        folder.write("p/tests/jobs.yaml", EXCEPTED.replacen(from, to, 1));
+        let output = folder.sluice("policy test p");
+        assert_eq!(output.status.code(), Some(1), "{to}: {}", text(&output));
+        assert!(
+            text(&output).contains(words),
+            "{words:?} is not in\n{}",
+            text(&output)
+        );
+    }
+    // of the command line, for every case and for a comparison
+    let now = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24);
+    let exception = format!(
+        "apiVersion: sluice.dev/v1alpha1\nkind: PolicyException\nmetadata: {{name: e, namespace: shop}}\nspec: {{subject: {{kind: Job, name: a}}, rule: SLU1005, reason: r, owner: o, expires: '{now}'}}\n"
+    );
+    folder.write("e/e.yaml", exception);
+    folder.write("p/tests/jobs.yaml", "apiVersion: sluice.dev/v1alpha1\nkind: PolicyTest\nmetadata: {name: j}\ncases:\n- {name: a, manifest: job.yaml, expect: [{excepted: SLU1005}]}\n");
+    let output = folder.sluice("policy test p --exceptions e");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    folder.write(
+        "then.yaml",
+        policy(
+            "p",
+            "{use: job-backoff-too-high, parameters: {maxBackoffLimit: 9}}",
+        ),
+    );
+    let changes = |arguments: &str| {
+        let output = folder.sluice(&format!(
+            "policy diff p/policy.yaml then.yaml -f p/tests/job.yaml {arguments}"
+        ));
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+        text(&output)
+    };
+    assert!(changes("").contains("- deny: SLU1005"));
+    assert!(changes("--exceptions e").contains("- excepted: SLU1005"));
+    for (arguments, words) in [
+        (
+            "policy test p --exceptions nowhere",
+            "nowhere: no such file or folder",
+        ),
+        (
+            "policy test p --exceptions p/policy.yaml",
+            "no PolicyException of sluice.dev/v1alpha1 in it",
+        ),
+        (
+            "policy diff p then.yaml -f p/tests/job.yaml --exceptions nowhere",
+            "nowhere: no such file or folder",
+        ),
+    ] {
+        let output = folder.sluice(arguments);
+        assert_eq!(
+            output.status.code(),
+            Some(2),
+            "{arguments}: {}",
+            text(&output)
+        );
+        assert!(text(&output).contains(words), "{}", text(&output));
+    }
+}
+
+#[test]
+fn a_version_of_kubernetes_is_taken_where_a_policy_names_none() {
+    let folder = Folder::new("target");
+    folder.write("p/policy.yaml", policy("p", "{use: api-version-removed}"));
+    folder.write("m.yaml", "apiVersion: networking.k8s.io/v1beta1\nkind: ServiceCIDR\nmetadata: {name: a}\nspec: {cidrs: [192.0.2.0/24]}\n");
+    folder.write("p/tests/t.yaml", "apiVersion: sluice.dev/v1alpha1\nkind: PolicyTest\nmetadata: {name: t}\ncases:\n- {name: a, manifest: ../../m.yaml, expect: [{deny: SLU7001}]}\n");
+    for (arguments, code) in [
+        ("check m.yaml --policies p --kubernetes-version 1.36", 0),
+        ("check m.yaml --policies p --kubernetes-version 1.37", 1),
+        ("policy test p --kubernetes-version 1.36", 1),
+        ("policy test p --kubernetes-version 1.37", 0),
+        ("check m.yaml --policies p --kubernetes-version 1.20", 2),
+    ] {
+        let output = folder.sluice(arguments);
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{arguments}: {}",
+            text(&output)
+        );
+    }
+}
+
 #[test]
 fn a_wrong_expectation_shows_both_sides() {
     let folder = tested("wrong");
@@ -163,7 +312,7 @@ fn a_wrong_expectation_shows_both_sides() {
         (
             "  - warn: SLU1005\n",
             "  - warn: SLU1005\n    deny: SLU1005\n",
-            "an expectation says one of deny, warn, audit and unknown",
+            "an expectation says one of deny, warn, audit, unknown and excepted",
         ),
     ] {
         let said = wrong(from, to);

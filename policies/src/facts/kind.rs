@@ -111,11 +111,13 @@ pub enum FactKind {
     Autoscalers,
     /// What the nodes of the cluster have to give.
     Nodes,
+    /// The most memory that containers of the namespace were seen to use. No cluster has objects of it: a Prometheus server, or a file of facts, does.
+    ObservedPeaks,
 }
 
 impl FactKind {
     /// Every kind.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Quotas,
         Self::LimitRanges,
         Self::Names(Named::ConfigMap),
@@ -132,6 +134,7 @@ impl FactKind {
         Self::DisruptionBudgets,
         Self::Autoscalers,
         Self::Nodes,
+        Self::ObservedPeaks,
     ];
 
     /// The kind of the objects as written in manifests.
@@ -146,6 +149,7 @@ impl FactKind {
             Self::DisruptionBudgets => "PodDisruptionBudget",
             Self::Autoscalers => "HorizontalPodAutoscaler",
             Self::Nodes => "Node",
+            Self::ObservedPeaks => "ObservedPeaks",
         }
     }
 
@@ -163,6 +167,7 @@ impl FactKind {
             Self::DisruptionBudgets => "PodDisruptionBudgets",
             Self::Autoscalers => "HorizontalPodAutoscalers",
             Self::Nodes => "nodes",
+            Self::ObservedPeaks => "observed peaks",
         }
     }
 
@@ -175,7 +180,14 @@ impl FactKind {
             Self::PodTemplates(_) => "apps/v1",
             Self::DisruptionBudgets => "policy/v1",
             Self::Autoscalers => "autoscaling/v2",
+            Self::ObservedPeaks => "sluice.dev/v1alpha1",
         }
+    }
+
+    /// Whether an API server has objects of it.
+    #[must_use]
+    pub const fn in_clusters(self) -> bool {
+        !matches!(self, Self::ObservedPeaks)
     }
 
     /// Whether the objects lie in namespaces.

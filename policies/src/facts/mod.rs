@@ -9,6 +9,7 @@ mod autoscaler;
 mod disruption_budget;
 mod kind;
 mod node;
+mod observed_peak;
 mod pod_template;
 mod service;
 mod stock;
@@ -21,6 +22,7 @@ pub use autoscaler::Autoscaler;
 pub use disruption_budget::DisruptionBudget;
 pub use kind::{FactKind, Named};
 pub use node::Node;
+pub use observed_peak::{ObservedPeak, Peaks};
 pub use pod_template::{NamedPort, PodTemplate, PodTemplates};
 pub use service::{Service, ServicePort, Target};
 pub use stock::Stock;
@@ -46,6 +48,8 @@ pub struct Facts<'a> {
     pub autoscalers: Listed<'a, Autoscaler>,
     /// The nodes of the cluster.
     pub nodes: Listed<'a, Node>,
+    /// The most memory that containers of the namespace were seen to use.
+    pub peaks: Peaks<'a>,
     /// Who makes the request: `userInfo` of the admission review.
     pub user: Option<&'a Value>,
 }

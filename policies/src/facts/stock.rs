@@ -6,8 +6,8 @@ use serde_json::Value;
 use sluice_api::WorkloadKind;
 
 use super::{
-    Autoscaler, DisruptionBudget, FactKind, Facts, Listed, Named, Names, Node, PodTemplate,
-    Service, name,
+    Autoscaler, DisruptionBudget, FactKind, Facts, Listed, Named, Names, Node, ObservedPeak, Peaks,
+    PodTemplate, Service, name,
 };
 
 /// What is known of one namespace, or of the cluster around all of them. Of an object no more is kept than rules read.
@@ -22,6 +22,7 @@ pub struct Stock {
     disruption_budgets: Vec<DisruptionBudget>,
     autoscalers: Vec<Autoscaler>,
     nodes: Vec<Node>,
+    peaks: Vec<ObservedPeak>,
 }
 
 impl Stock {
@@ -55,6 +56,11 @@ impl Stock {
                 put(known, Autoscaler::of(object), |a| a.name.clone());
             }
             FactKind::Nodes => put(&mut self.nodes, Node::of(object), |n| n.name.clone()),
+            FactKind::ObservedPeaks => {
+                for peak in ObservedPeak::all_of(object) {
+                    peak.put(&mut self.peaks);
+                }
+            }
         }
         Some(kind)
     }
@@ -77,6 +83,7 @@ impl Stock {
         facts.disruption_budgets =
             self.listed(FactKind::DisruptionBudgets, &self.disruption_budgets);
         facts.autoscalers = self.listed(FactKind::Autoscalers, &self.autoscalers);
+        facts.peaks = Peaks::new(&self.peaks, "");
     }
 
     /// Lends what is known of the cluster.
@@ -132,7 +139,7 @@ mod tests {
 
     #[test]
     fn every_kind_is_taken_in_once_and_lent() {
-        for kind in FactKind::ALL {
+        for kind in FactKind::ALL.into_iter().filter(|kind| kind.in_clusters()) {
             let mut stock = Stock::default();
             for name in ["b", "a", "b"] {
                 assert_eq!(stock.take(&object(kind, name)), Some(kind));
@@ -172,7 +179,8 @@ mod tests {
 
     #[test]
     fn only_what_is_whole_proves_absence() {
-        for kind in FactKind::ALL {
+        // a peak that was not observed is no absence
+        for kind in FactKind::ALL.into_iter().filter(|kind| kind.in_clusters()) {
             let absent = |stock: &Stock| {
                 let mut facts = Facts::default();
                 stock.lend_namespaced(&mut facts);

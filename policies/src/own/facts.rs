@@ -18,8 +18,8 @@ use crate::{
     view::IntOrPercent,
 };
 
-/// Each by its name in expressions.
-pub(super) const FACTS: [(&str, FactKind); FactKind::ALL.len()] = [
+/// Each by its name in expressions: what an API server has objects of.
+pub(super) const FACTS: [(&str, FactKind); FactKind::ALL.len() - 1] = [
     ("facts.quotas", FactKind::Quotas),
     ("facts.limitRanges", FactKind::LimitRanges),
     ("facts.configMaps", FactKind::Names(Named::ConfigMap)),
@@ -68,6 +68,8 @@ pub(super) fn type_of(fact: FactKind) -> Type {
         FactKind::DisruptionBudgets => Type::object(Kept("a disruption budget", BUDGET)),
         FactKind::Autoscalers => Type::object(Kept("an autoscaler", AUTOSCALER)),
         FactKind::Nodes => Type::object(Kept("a node", NODE)),
+        // no expression names it
+        FactKind::ObservedPeaks => Type::Dyn,
     })
 }
 
@@ -86,6 +88,7 @@ pub(super) fn value(fact: FactKind, facts: &Facts<'_>) -> Option<Value> {
         FactKind::DisruptionBudgets => each(facts.disruption_budgets, budget),
         FactKind::Autoscalers => each(facts.autoscalers, autoscaler),
         FactKind::Nodes => each(facts.nodes, node),
+        FactKind::ObservedPeaks => None,
     }
 }
 
@@ -208,7 +211,8 @@ mod tests {
 
     #[test]
     fn every_kind_of_fact_is_told_as_its_type_says_and_only_where_it_is_whole() {
-        assert_eq!(FACTS.map(|(_, fact)| fact), FactKind::ALL);
+        let known = FactKind::ALL.into_iter().filter(|kind| kind.in_clusters());
+        assert!(FACTS.map(|(_, fact)| fact).into_iter().eq(known));
         for (name, fact) in FACTS {
             let object = json!({"apiVersion": fact.api_version(), "kind": fact.kind(), "metadata": {"name": "a"}, "spec": {
                 "replicas": 2, "selector": {}, "ports": [{"port": 80}], "minAvailable": "50%", "maxUnavailable": 1,

@@ -20,6 +20,9 @@ pub(crate) const MALFORMED: &dyn Rule = object::malformed_workload::RULE;
 /// The rule whose findings point at values that must not be shown, in no excerpt of a file either.
 pub const HIDES_VALUES: &str = security::secret_in_environment::NAME;
 
+/// The parameter that says for which Kubernetes a rule judges.
+pub(crate) const TARGET_VERSION: &str = upgrades::TARGET_VERSION;
+
 /// By code.
 static RULES: &[&dyn Rule] = &[
     jobs::cronjob_without_deadline::RULE,
@@ -43,6 +46,7 @@ static RULES: &[&dyn Rule] = &[
     capacity::limit_far_above_request::RULE,
     capacity::object_quota_breach::RULE,
     capacity::requests_above_every_node::RULE,
+    capacity::memory_limit_near_peak::RULE,
     rollout::deployment_without_readiness_probe::RULE,
     rollout::liveness_equals_readiness::RULE,
     rollout::startup_shorter_than_delay::RULE,

@@ -24,6 +24,8 @@ use crate::{
     facts::FactKind,
     own::OwnRule,
     rule::{ParameterValue, Rule},
+    rules::TARGET_VERSION,
+    schema::KubernetesVersion,
     view::Kind,
 };
 
@@ -73,6 +75,26 @@ impl PolicySet {
     #[must_use]
     pub fn digest(&self) -> &str {
         &self.digest
+    }
+
+    /// The same set for manifests that shall work with another version of Kubernetes: where a policy says nothing of its own. The digest stays: the policies are
+    /// the same, and asked about another version.
+    #[must_use]
+    pub fn for_kubernetes(mut self, version: KubernetesVersion) -> Self {
+        let lists = self.by_kind.iter_mut().chain([&mut self.any_kind]);
+        for entry in lists.flatten().flat_map(|entries| &mut entries.rules) {
+            let takes = entry
+                .rule
+                .parameters()
+                .iter()
+                .any(|parameter| parameter.name() == TARGET_VERSION);
+            let says = entry.set.iter().any(|(name, _)| *name == TARGET_VERSION);
+            if takes && !says {
+                let value = ParameterValue::Text(version.to_string());
+                entry.set.push((TARGET_VERSION, value));
+            }
+        }
+        self
     }
 
     /// What the rules in use must know beside the object.

@@ -16,6 +16,7 @@ use crate::{
     run::{Check, PodTarget, Run, Targets},
 };
 
+pub use self::prometheus::{PrometheusServer, Series};
 use self::{http::HttpPlan, prometheus::QueryPlan, transport::Transport};
 
 /// Takes samples.

@@ -3,7 +3,13 @@
 //! One sample that violates the condition fails, whatever the others say. No data, a NaN or an infinity, a result that is no vector or scalar, and every
 //! trouble with Prometheus itself are `Unknown`: they say nothing about the target.
 
-use std::{collections::BTreeMap, error::Error, fmt::Write as _, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    error::Error,
+    fmt::Write as _,
+    sync::Arc,
+    time::Duration,
+};
 
 use prometheus_http_query::{
     Client,
@@ -23,6 +29,48 @@ use crate::{
 
 /// The longest answer that is read: far above what a check should select, far below what hurts.
 const ANSWER: usize = 4 * 1024 * 1024;
+
+/// One Prometheus server, for whoever wants a vector and no verdict.
+pub struct PrometheusServer(Source);
+
+/// One series of a vector: its labels and its value.
+pub type Series = (HashMap<String, String>, f64);
+
+impl PrometheusServer {
+    /// A server; `name` is what messages call it.
+    ///
+    /// # Errors
+    /// A source that cannot be asked as it is described.
+    pub fn new(name: &str, source: PrometheusSource) -> Result<Self, EngineError> {
+        Source::new(name, source).map(Self)
+    }
+
+    /// Every series of an instant query, of an answer of at most `longest` bytes.
+    ///
+    /// # Errors
+    /// Why there is no vector, in one sentence.
+    pub async fn vector(&self, query: &str, longest: usize) -> Result<Vec<Series>, String> {
+        let timeout = self.0.timeout;
+        let asked = tokio::time::timeout(timeout, self.0.ask(query, timeout, longest)).await;
+        let answer = match asked {
+            Ok(answer) => answer.map_err(|saw| plain(&saw))?,
+            Err(_) => return Err(format!("no answer within {} ms", timeout.as_millis())),
+        };
+        let (data, _) = answer.into_inner();
+        match data {
+            Data::Vector(vector) => Ok(vector
+                .into_iter()
+                .map(|series| {
+                    let value = series.sample().value();
+                    (series.into_inner().0, value)
+                })
+                .collect()),
+            Data::Matrix(_) | Data::Scalar(_) => {
+                Err("it answered with something else than a vector".to_owned())
+            }
+        }
+    }
+}
 
 /// The Prometheus servers by name.
 pub(super) struct Sources(BTreeMap<String, Source>);
@@ -135,7 +183,8 @@ impl QueryPlan {
     /// Asks once and judges the result.
     pub(super) async fn sample(&self, timeout: Duration) -> Outcome {
         let timeout = timeout.min(self.source.timeout);
-        match tokio::time::timeout(timeout, self.ask(timeout)).await {
+        let asked = self.source.ask(&self.query, timeout, ANSWER);
+        match tokio::time::timeout(timeout, asked).await {
             Ok(Ok(result)) => judge(result.data(), &self.condition),
             Ok(Err(saw)) => Outcome::blind(Blindness::Source, plain(&saw)),
             Err(_) => Outcome::blind(
@@ -144,14 +193,20 @@ impl QueryPlan {
             ),
         }
     }
+}
 
-    async fn ask(&self, timeout: Duration) -> Result<PromqlResult, String> {
+impl Source {
+    async fn ask(
+        &self,
+        query: &str,
+        timeout: Duration,
+        longest: usize,
+    ) -> Result<PromqlResult, String> {
         let mut query = self
-            .source
             .client
-            .query(self.query.as_str())
+            .query(query)
             .timeout(i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX));
-        let bearer = self.source.bearer.as_deref();
+        let bearer = self.bearer.as_deref();
         if let Some(bearer) = bearer {
             let token = bearer.value().await.map_err(|error| chain(&error))?;
             query = query.header(AUTHORIZATION, token);
@@ -169,10 +224,10 @@ impl QueryPlan {
             .await
             .map_err(|error| format!("its answer broke off: {}", chain(&error.without_url())))?
         {
-            if body.len() + chunk.len() > ANSWER {
+            if body.len() + chunk.len() > longest {
                 return Err(format!(
                     "its answer is longer than {} MiB: the query selects too much",
-                    ANSWER / 1024 / 1024
+                    longest / 1024 / 1024
                 ));
             }
             body.extend_from_slice(&chunk);
@@ -212,7 +267,7 @@ fn read(status: u16, body: &[u8]) -> Result<PromqlResult, String> {
 const LABELS: usize = 6;
 
 fn judge(data: &Data, condition: &Condition) -> Outcome {
-    let values: Vec<(f64, Option<&std::collections::HashMap<String, String>>)> = match data {
+    let values: Vec<(f64, Option<&HashMap<String, String>>)> = match data {
         Data::Scalar(sample) => vec![(sample.value(), None)],
         Data::Vector(vector) => vector
             .iter()
@@ -233,7 +288,7 @@ fn judge(data: &Data, condition: &Condition) -> Outcome {
             .iter()
             .filter(move |(value, _)| condition.holds(*value) == wanted)
     };
-    let describe = |(value, labels): &(f64, Option<&std::collections::HashMap<String, String>>)| {
+    let describe = |(value, labels): &(f64, Option<&HashMap<String, String>>)| {
         let mut text = value.to_string();
         if let Some(labels) = labels.filter(|labels| !labels.is_empty()) {
             let mut sorted: Vec<String> = labels

@@ -3,6 +3,7 @@
 //! Decides: the conditions. Leaves to others: what an exception covers (`sluice-policies`), and every verdict, which the webhook gives by its own clock.
 //! Nothing here is written because of an admission.
 
+pub mod policies;
 pub mod usage;
 
 use jiff::Timestamp;

@@ -6,6 +6,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -18,12 +19,13 @@ use kube::{
 use serde_json::{Value, json};
 use sluice_api::{Certainty, PolicyException};
 use sluice_policies::{
-    ExceptionBounds, ExceptionSource, Exceptions, Facts, Operation, PolicySet, PolicySource,
-    Subject, rule_by_code, rule_by_name,
+    ExceptionBounds, ExceptionSource, Exceptions, Facts, Operation, PolicySet, Subject,
+    rule_by_code, rule_by_name,
 };
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::policies::{self, Folder};
 use crate::{
     cache::{Caches, table::Key},
     execute::Executor,
@@ -32,6 +34,8 @@ use crate::{
 
 /// How often it is looked without an event.
 const LOOK: Duration = Duration::from_secs(120);
+/// How often the policy folder is looked at.
+const FOLDER: Duration = Duration::from_secs(1);
 /// How long after an event; many events make one look.
 const GATHER: Duration = Duration::from_secs(1);
 /// Objects per page of a list.
@@ -115,16 +119,22 @@ pub struct Looker {
     pub system: String,
     /// How long exceptions may last.
     pub bounds: ExceptionBounds,
+    /// The policy folder, as configured.
+    pub folder: Option<PathBuf>,
 }
 
 impl Looker {
     /// Looks when something changed and now and then.
     pub async fn run(&self, drain: CancellationToken) {
+        let mut folder = self.folder.clone().map(Folder::new);
         loop {
+            if let Some(folder) = &mut folder {
+                folder.look(&self.system).await;
+            }
             if self.executor.leads() && self.caches.unsynced().is_empty() {
                 let found = tokio::select! {
                     () = drain.cancelled() => return,
-                    found = self.look(Timestamp::now()) => found,
+                    found = self.look(folder.as_ref(), Timestamp::now()) => found,
                 };
                 if self.usage.set(found) {
                     self.judge.wake();
@@ -133,27 +143,28 @@ impl Looker {
             tokio::select! {
                 () = drain.cancelled() => return,
                 () = self.usage.changed.notified() => tokio::time::sleep(GATHER).await,
+                () = changed(folder.as_mut(), &self.system) => {}
                 () = tokio::time::sleep(LOOK) => {}
             }
         }
     }
 
-    async fn look(&self, now: Timestamp) -> BTreeMap<Key, Need> {
+    async fn look(&self, folder: Option<&Folder>, now: Timestamp) -> BTreeMap<Key, Need> {
         let exceptions = self.caches.exceptions.all();
         if exceptions.is_empty() {
             return BTreeMap::new();
         }
-        let policies = self.caches.policies.all();
-        let (set, _) = PolicySet::compile(policies.iter().map(|(key, policy)| PolicySource {
-            namespace: &key.namespace,
-            name: &key.name,
-            spec: &policy.spec,
-            cluster_wide: key.namespace == self.system,
-        }));
+        let policies = policies::in_force(&self.caches, folder, &self.system);
         let mut facts = KnownFacts::default();
         let mut found = BTreeMap::new();
         for (key, exception) in exceptions {
-            let need = self.need(&key, &exception, &set, &mut facts, now).await;
+            let need = self
+                .need(&key, &exception, &policies.set, &mut facts, now)
+                .await;
+            let need = match (need, &policies.doubt) {
+                (Need::NotNeeded, Some(why)) => Need::CannotTell { why: why.clone() },
+                (need, _) => need,
+            };
             found.insert(key, need);
         }
         found
@@ -251,6 +262,19 @@ impl Looker {
         match doubt {
             Some(why) => Need::CannotTell { why },
             None => Need::NotNeeded,
+        }
+    }
+}
+
+/// Ends when the folder means something else; without a folder, never.
+async fn changed(folder: Option<&mut Folder>, system: &str) {
+    let Some(folder) = folder else {
+        return std::future::pending().await;
+    };
+    loop {
+        tokio::time::sleep(FOLDER).await;
+        if folder.look(system).await {
+            return;
         }
     }
 }

@@ -114,6 +114,23 @@ pub struct PoliciesConfig {
     /// A folder with files of Policy and PolicyException objects: a mounted ConfigMap, or what git-sync keeps up to date.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub folder: Option<PathBuf>,
+    /// What rules about observed memory ask.
+    pub observed_peaks: ObservedPeaksConfig,
+}
+
+/// Where the memory comes from that containers were seen to use. Asked only while a policy uses a rule about it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct ObservedPeaksConfig {
+    /// The Prometheus server, by its name under `prometheus`. Without a server of this name nothing is observed.
+    pub source: Name,
+    /// How far back is looked.
+    pub window: Duration,
+    /// How often it is asked.
+    pub interval: Duration,
+    /// Further label matchers of the metric, such as `cluster="prod"`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub matchers: String,
 }
 
 /// Bounds of exceptions from policies.
@@ -147,6 +164,17 @@ impl Default for ServiceConfig {
         Self {
             name: Name::known("sluice-webhook"),
             port: 443,
+        }
+    }
+}
+
+impl Default for ObservedPeaksConfig {
+    fn default() -> Self {
+        Self {
+            source: Name::known("main"),
+            window: Duration::from_secs(7 * 24 * 3600),
+            interval: Duration::from_secs(300),
+            matchers: String::new(),
         }
     }
 }

@@ -68,7 +68,31 @@ pub(super) const FIELDS: &[(&str, &str, &str, &str)] = &[
         "policies.folder",
         "path",
         "none",
-        "Folder with files of Policy and PolicyException objects, read by the webhook beside those of the cluster: a mounted ConfigMap, or what git-sync keeps up to date. A change is taken in as a whole within seconds; while a file in it is broken, the last whole state stays in force.",
+        "Folder with files of Policy and PolicyException objects, read by webhook and controller beside those of the cluster, so mount it into both: a mounted ConfigMap, or what git-sync keeps up to date. A change is taken in as a whole within seconds; while a file in it is broken, the last whole state stays in force.",
+    ),
+    (
+        "policies.observedPeaks.source",
+        "name",
+        "`main`",
+        "The Prometheus server that knows how much memory containers use, by its name under `prometheus`. Asked only while a policy uses a rule about observed peaks; without a server of this name such a rule answers Unknown.",
+    ),
+    (
+        "policies.observedPeaks.window",
+        "duration",
+        "`168h`",
+        "How far back the peaks are looked for.",
+    ),
+    (
+        "policies.observedPeaks.interval",
+        "duration",
+        "`5m`",
+        "How often it is asked. What is older than three intervals counts no more.",
+    ),
+    (
+        "policies.observedPeaks.matchers",
+        "text",
+        "none",
+        "Further label matchers for `container_memory_working_set_bytes`, such as `cluster=\"prod\"`, where one server knows several clusters.",
     ),
     (
         "exceptions.longest",
@@ -130,5 +154,6 @@ namespaces:
   off: [kube-system, kube-node-lease, kube-public, cluster-infra]
 policies:
   folder: /etc/sluice/policies
+  observedPeaks: {source: main, window: 72h, interval: 10m, matchers: 'cluster=\"prod\"'}
 exceptions: {longest: 720h, warnBefore: 72h}
 ";

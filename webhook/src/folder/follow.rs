@@ -2,14 +2,11 @@
 
 use std::{convert::Infallible, path::PathBuf, sync::Arc, time::Duration};
 
-use sluice_runtime::admin::ReadyCondition;
-use tokio::{sync::mpsc, task::spawn_blocking};
+use sluice_runtime::{admin::ReadyCondition, policy_folder::Watched};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    Content,
-    read::{self, Signature},
-};
+use super::Content;
 use crate::{
     index::feed,
     judge::Knowledge,
@@ -50,13 +47,14 @@ impl Follower {
     /// # Errors
     /// None: what cannot be read leaves in force what is in force.
     pub async fn run(self, until: CancellationToken) -> Result<(), Infallible> {
-        let mut known: Option<Signature> = None;
+        let mut watched = Watched::new(self.folder.clone());
         let mut failing: Option<String> = None;
         loop {
-            match self.look(known.clone()).await {
+            let indexes = &self.knowledge.indexes;
+            let look = watched.look(indexes.files(), &indexes.system_namespace);
+            match look.await {
                 Ok(None) => {}
-                Ok(Some((signature, content))) => {
-                    known = Some(signature);
+                Ok(Some(content)) => {
                     self.take(content);
                     self.condition.set();
                     failing = None;
@@ -78,29 +76,6 @@ impl Follower {
                 () = until.cancelled() => return Ok(()),
                 () = tokio::time::sleep(POLL) => {}
             }
-        }
-    }
-
-    /// The folder's new content, when it looks different from what is known.
-    async fn look(&self, known: Option<Signature>) -> Result<Option<(Signature, Content)>, String> {
-        let folder = self.folder.clone();
-        let indexes = &self.knowledge.indexes;
-        let before = indexes.files();
-        let system = indexes.system_namespace.clone();
-        let work = spawn_blocking(move || {
-            if let Some(known) = known
-                && read::signature(&folder)? == known
-            {
-                return Ok(None);
-            }
-            let (signature, snapshot) = read::snapshot(&folder)?;
-            let content = Content::next(before.as_deref(), &snapshot, &system);
-            Ok::<_, std::io::Error>(Some((signature, content)))
-        });
-        match work.await {
-            Ok(Ok(found)) => Ok(found),
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(error) => Err(format!("reading it failed: {error}")),
         }
     }
 

@@ -2,8 +2,10 @@
 
 use crate::rule::{TextForm, TextParameter};
 
+pub(super) const NAME: &str = "targetVersion";
+
 pub(super) static TARGET: TextParameter = TextParameter {
-    name: "targetVersion",
+    name: NAME,
     // the oldest version that is supported
     default: "1.33",
     form: TextForm {

@@ -47,6 +47,28 @@ fn a_kind_that_no_view_knows_is_judged_by_its_head_and_else_is_not_judged() {
 }
 
 #[test]
+fn a_version_asked_for_counts_where_a_policy_names_none_and_the_digest_stays() {
+    // gone with 1.37
+    let cidr = json!({"apiVersion": "networking.k8s.io/v1beta1", "kind": "ServiceCIDR", "metadata": {"name": "a"}});
+    for (parameters, asked, findings) in [
+        (json!({}), None, 0),
+        (json!({}), Some("1.36"), 0),
+        (json!({}), Some("1.37"), 1),
+        (json!({"targetVersion": "1.36"}), Some("1.37"), 0),
+        (json!({"targetVersion": "1.37"}), Some("1.36"), 1),
+    ] {
+        let rule = json!([{"use": "api-version-removed", "parameters": parameters}]);
+        let mut set = set_of(rule.clone());
+        if let Some(version) = asked {
+            set = set.for_kubernetes(version.parse().unwrap());
+        }
+        assert_eq!(set.digest(), set_of(rule).digest());
+        let judgement = set.judge(&create(&cidr), &knows_none());
+        assert_eq!(judgement.findings.len(), findings, "{parameters} {asked:?}");
+    }
+}
+
+#[test]
 fn an_update_is_judged_when_it_changes_the_version_and_warns_when_that_was_gone_before() {
     let set = set_of(json!([{"use": "api-version-removed"}]));
     let with = |api_version: &str| {

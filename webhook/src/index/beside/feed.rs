@@ -59,6 +59,8 @@ pub fn start(
         match kind {
             // admission waits for these, so they are watched elsewhere
             FactKind::Quotas | FactKind::LimitRanges => {}
+            // no API server has it: see `peaks`
+            FactKind::ObservedPeaks => {}
             FactKind::Names(named) => {
                 start.names(
                     kind,
@@ -151,7 +153,7 @@ impl Start<'_> {
         };
         let knowledge = Arc::clone(self.knowledge);
         let metrics = self.metrics.clone();
-        let needed = beside(&knowledge).needed.subscribe();
+        let needed = beside(&knowledge).needed();
         let until = self.until.clone();
         let name = cache_name(kind);
         self.tasks.spawn(name, async move {

@@ -5,6 +5,7 @@
 //! answer Unknown. Readiness never waits for any of it.
 
 pub mod feed;
+pub mod peaks;
 #[cfg(test)]
 mod tests;
 
@@ -19,11 +20,12 @@ use std::{
 use sluice_api::WorkloadKind;
 use sluice_policies::{
     FactKind, Facts, Named,
-    facts::{Autoscaler, DisruptionBudget, Listed, Names, Node, PodTemplate, Service},
+    facts::{self, Autoscaler, DisruptionBudget, Listed, Names, Node, PodTemplate, Service},
 };
 use tokio::sync::watch;
 
 use super::bucket::{Bucket, Change, Index};
+use peaks::{Observed, Peaks};
 
 /// Objects of one kind, and whether they are all.
 #[derive(Debug)]
@@ -100,6 +102,8 @@ pub struct Beside {
     pub autoscalers: Kept<Autoscaler>,
     /// Nodes.
     pub nodes: Kept<Node>,
+    /// The most memory that containers were seen to use.
+    pub peaks: Peaks,
     needed: watch::Sender<BTreeSet<FactKind>>,
 }
 
@@ -112,6 +116,7 @@ impl Default for Beside {
             disruption_budgets: Kept::default(),
             autoscalers: Kept::default(),
             nodes: Kept::default(),
+            peaks: Peaks::default(),
             needed: watch::Sender::new(BTreeSet::new()),
         }
     }
@@ -127,6 +132,12 @@ impl Beside {
             }
             differs
         });
+    }
+
+    /// What is watched, as it changes.
+    #[must_use]
+    pub fn needed(&self) -> watch::Receiver<BTreeSet<FactKind>> {
+        self.needed.subscribe()
     }
 
     /// What is known around an object of this namespace as it is now, of the kinds that are asked for.
@@ -151,6 +162,9 @@ impl Beside {
                 }
                 FactKind::Autoscalers => around.autoscalers = self.autoscalers.taken(bucket),
                 FactKind::Nodes => around.nodes = self.nodes.taken(bucket),
+                FactKind::ObservedPeaks => {
+                    around.peaks = Some((self.peaks.now(), namespace.to_owned()));
+                }
             }
         }
         around
@@ -194,6 +208,7 @@ pub struct Around {
     disruption_budgets: Taken<DisruptionBudget>,
     autoscalers: Taken<Autoscaler>,
     nodes: Taken<Node>,
+    peaks: Option<(Arc<Observed>, String)>,
 }
 
 impl Around {
@@ -210,5 +225,9 @@ impl Around {
         facts.disruption_budgets = self.disruption_budgets.listed();
         facts.autoscalers = self.autoscalers.listed();
         facts.nodes = self.nodes.listed();
+        if let Some((observed, namespace)) = &self.peaks {
+            let (peaks, missing) = observed.of_namespace(namespace);
+            facts.peaks = facts::Peaks::new(peaks, missing);
+        }
     }
 }

@@ -8,6 +8,7 @@ use kube::{
     runtime::watcher::{self, Event},
 };
 use serde_json::json;
+use sluice_policies::facts::ObservedPeak;
 use sluice_runtime::metrics::Metrics;
 
 use super::{feed::Follower, *};
@@ -100,6 +101,8 @@ fn every_kind_is_lent_in_its_place_and_cluster_wide_ones_to_every_namespace() {
     );
     fill(&beside.autoscalers, "shop", Autoscaler::of(&object));
     fill(&beside.nodes, "", Node::of(&object));
+    let peak = ObservedPeak::of_pod("db-0", "main", 1.0).unwrap();
+    beside.peaks.put("shop", vec![peak]);
     for (namespace, count) in [("shop", 1), ("other", 0)] {
         let around = beside.around(namespace, &all);
         let mut facts = Facts::default();
@@ -117,6 +120,7 @@ fn every_kind_is_lent_in_its_place_and_cluster_wide_ones_to_every_namespace() {
         assert_eq!(facts.disruption_budgets.items().len(), count);
         assert_eq!(facts.autoscalers.items().len(), count);
         assert_eq!(facts.nodes.items().len(), 1);
+        assert_eq!(facts.peaks.items().len(), count);
     }
 }
 
