@@ -1,25 +1,54 @@
 //! The CustomResourceDefinitions of every kind, for `manifests/` and for `sluice install`.
 
+use std::sync::OnceLock;
+
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
 };
 use kube::CustomResourceExt;
+use serde_json::Value;
 
 use crate::{Gate, Policy, PolicyException, Probe, Release, RolloutPlan, access::PART_OF};
+
+/// A kind and what makes its definition, which is some work.
+type Defined = (&'static str, fn() -> CustomResourceDefinition);
+
+/// Every kind, in the order of the documentation.
+const DEFINITIONS: [Defined; 6] = [
+    ("Probe", Probe::crd),
+    ("Gate", Gate::crd),
+    ("RolloutPlan", RolloutPlan::crd),
+    ("Release", Release::crd),
+    ("Policy", Policy::crd),
+    ("PolicyException", PolicyException::crd),
+];
+
+/// Every kind, in the order of the documentation.
+pub fn kinds() -> impl ExactSizeIterator<Item = &'static str> {
+    DEFINITIONS.iter().map(|(kind, _)| *kind)
+}
 
 /// Every definition, in the order of the documentation.
 #[must_use]
 pub fn all() -> Vec<CustomResourceDefinition> {
-    [
-        Probe::crd(),
-        Gate::crd(),
-        RolloutPlan::crd(),
-        Release::crd(),
-        Policy::crd(),
-        PolicyException::crd(),
-    ]
-    .map(published)
-    .to_vec()
+    DEFINITIONS
+        .iter()
+        .map(|(_, definition)| published(definition()))
+        .collect()
+}
+
+/// The schema of a kind's objects as its definition publishes it. Made when it is first asked for, and kept.
+#[must_use]
+pub fn schema_of_kind(kind: &str) -> Option<&'static Value> {
+    static SCHEMAS: [OnceLock<Option<Value>>; DEFINITIONS.len()] =
+        [const { OnceLock::new() }; DEFINITIONS.len()];
+    let place = kinds().position(|own| own == kind)?;
+    let schema = || {
+        let (_, definition) = DEFINITIONS.get(place)?;
+        let version = published(definition()).spec.versions.into_iter().next()?;
+        serde_json::to_value(version.schema?.open_api_v3_schema?).ok()
+    };
+    SCHEMAS.get(place)?.get_or_init(schema).as_ref()
 }
 
 /// The definition as it is published: with our label, and without number formats that Kubernetes does not know and warns of (`uint32`);
@@ -63,7 +92,20 @@ fn known_formats(schema: &mut JSONSchemaProps) {
 
 #[cfg(test)]
 mod tests {
-    use super::all;
+    use super::{all, kinds, schema_of_kind};
+
+    #[test]
+    fn every_schema_is_found_by_its_kind() {
+        for (kind, definition) in kinds().zip(all()) {
+            assert_eq!(definition.spec.names.kind, kind);
+            let version = serde_json::to_value(&definition.spec.versions[0]).unwrap();
+            assert_eq!(
+                schema_of_kind(kind),
+                Some(&version["schema"]["openAPIV3Schema"])
+            );
+        }
+        assert_eq!(schema_of_kind("Policies"), None);
+    }
 
     /// Every string and every list in a schema must be bounded: CEL cost and etcd both depend on it.
     fn unbounded(schema: &serde_json::Value, path: &str, out: &mut Vec<String>) {

@@ -36,14 +36,13 @@ use output::Output;
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+    let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
     {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("error: no threads to be had: {error}");
+            eprintln!("error: no runtime to be had: {error}");
             return Outcome::CannotTell.into();
         }
     };

@@ -6,40 +6,20 @@ use sha2::{Digest, Sha256};
 
 use super::verdict::Placed;
 
-/// Hands out fingerprints; those of one run are unique.
+/// The fingerprints of one run.
 #[derive(Debug, Default)]
 pub struct Fingerprints {
     seen: HashMap<String, usize>,
 }
 
 impl Fingerprints {
-    /// The fingerprint of a finding: rule, object, field and certainty count; the place in the text and what was found there do not.
-    /// The same finding twice, of two files that speak of one object, differs by its number.
-    pub fn of(&mut self, kind: &str, namespace: &str, name: &str, placed: &Placed) -> String {
-        let finding = &placed.finding;
-        let certainty = format!("{:?}", finding.certainty);
-        self.over(&[
-            &finding.code,
-            &certainty,
-            kind,
-            namespace,
-            name,
-            &placed.anchor,
-        ])
+    /// The fingerprint of anything by its parts.
+    pub fn over(&mut self, parts: &[&str]) -> String {
+        self.unique(hash(parts))
     }
 
-    /// The fingerprint of anything else.
-    pub fn over(&mut self, parts: &[&str]) -> String {
-        let mut hash = Sha256::new();
-        for part in parts {
-            // with its length, so that no two rows of parts read the same
-            hash.update(part.len().to_le_bytes());
-            hash.update(part);
-        }
-        let mut text = String::with_capacity(32);
-        for byte in hash.finalize().iter().take(16) {
-            text.push_str(&format!("{byte:02x}"));
-        }
+    /// A fingerprint made unique: the second of two that are alike, of two files that speak of one object, gets its number.
+    pub fn unique(&mut self, mut text: String) -> String {
         let seen = self.seen.entry(text.clone()).or_default();
         *seen += 1;
         if *seen > 1 {
@@ -47,6 +27,36 @@ impl Fingerprints {
         }
         text
     }
+}
+
+/// The fingerprint of a finding: rule, object, field and certainty count; the place in the text and what was found there do not.
+pub fn of(kind: &str, namespace: &str, name: &str, placed: &Placed) -> String {
+    let finding = &placed.finding;
+    let certainty = format!("{:?}", finding.certainty);
+    hash(&[
+        &finding.code,
+        &certainty,
+        kind,
+        namespace,
+        name,
+        &placed.anchor,
+    ])
+}
+
+fn hash(parts: &[&str]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut hash = Sha256::new();
+    for part in parts {
+        // with its length, so that no two rows of parts read the same
+        hash.update(part.len().to_le_bytes());
+        hash.update(part);
+    }
+    let digit = |half: u8| char::from(DIGITS[usize::from(half)]);
+    hash.finalize()
+        .iter()
+        .take(16)
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ pub mod exceptions;
 pub mod excerpt;
 pub mod facts;
 pub mod fingerprint;
+mod judge;
 pub mod old;
 pub mod policies;
 pub mod raw;

@@ -1,33 +1,25 @@
-//! The judgement of manifests: pure, from objects, facts and policies to a verdict that text and JSON show.
-
-use std::collections::BTreeMap;
+//! The verdict that text, JSON and reports show, and what judging needs for it.
 
 use jiff::Timestamp;
 use serde::Serialize;
-use sluice_api::{Action, Certainty, Finding, finding};
-use sluice_policies::{
-    NotJudged, Operation, PolicySet, Subject,
-    schema::{KubernetesVersion, Schemas},
-};
+use sluice_api::{Action, Certainty, Finding};
+use sluice_policies::{PolicySet, schema::Schemas};
 use sluice_probes::validate::TargetRules;
 
 use super::{
     baseline,
     exceptions::{self, Loaded},
     facts::Known,
-    fingerprint::Fingerprints,
     old::Old,
-    raw::{self, Raw},
+    raw,
 };
 use crate::{
     cluster::replicas::Replicas,
-    manifest::{
-        Position, Problem,
-        document::{Manifests, Object},
-    },
+    manifest::{Position, Problem},
     outcome::Outcome,
-    own,
 };
+
+pub use super::judge::judge;
 
 /// The verdict on everything that was given. Its JSON form is stable: fields may be added, never renamed.
 #[derive(Clone, Debug, Serialize)]
@@ -290,133 +282,7 @@ pub struct Judges<'a> {
     pub namespace: &'a str,
 }
 
-/// Judges every object as if it were applied to an `enforce` namespace, in place of its older self when there is one.
-#[must_use]
-pub fn judge(manifests: &Manifests, judges: Judges<'_>) -> Verdict {
-    let mut passed_over: BTreeMap<String, usize> = BTreeMap::new();
-    let mut objects = Vec::new();
-    let mut fingerprints = Fingerprints::default();
-    for (index, object) in manifests.objects.iter().enumerate() {
-        if own::is_test(object) {
-            let reason = "a PolicyTest is for `sluice policy test`".to_owned();
-            *passed_over.entry(reason).or_default() += 1;
-            continue;
-        }
-        let own = own::is_own(object);
-        let mut judged = blank(index, object, judges.namespace);
-        let old = judges.old.of(&judged);
-        let raw = judges.schemas.map_or_else(Raw::default, |schemas| {
-            raw::findings(object, old, schemas, own)
-        });
-        let subject = Subject {
-            operation: if old.is_some() {
-                Operation::Update
-            } else {
-                Operation::Create
-            },
-            namespace: &judged.namespace,
-            object: &object.value,
-            old,
-            dry_run: false,
-        };
-        let facts = judges.known.of(&judged.namespace);
-        let judgement = match judges.exceptions {
-            Some((loaded, now)) => {
-                let exceptions = &loaded.exceptions;
-                (judges.policies).judge_excepting(&subject, &facts, exceptions, now)
-            }
-            None => judges.policies.judge(&subject, &facts),
-        };
-        if own {
-            // no rule is about Sluice's own kinds; a ValidatingAdmissionPolicy may be
-            judged.problems = own::problems(object, judges.targets);
-            let all = raw::joined(raw.findings, judgement.findings);
-            judged.place(object, all, &mut fingerprints);
-            objects.push(judged);
-            continue;
-        }
-        if let Some(reason) = judgement.not_judged {
-            let reason = match reason {
-                // counted by kind, not by object
-                NotJudged::UnknownKind { api_version, kind } if !raw.unheard_of => {
-                    format!("no rule knows {kind} of {api_version}")
-                }
-                NotJudged::UnknownKind { api_version, kind } => {
-                    let version = judges.schemas.map(Schemas::version);
-                    format!(
-                        "no rule knows {kind} of {api_version}, nor Kubernetes {} or a definition among the files its fields",
-                        version.unwrap_or_else(KubernetesVersion::newest)
-                    )
-                }
-                other => other.to_string(),
-            };
-            *passed_over.entry(reason).or_default() += 1;
-            if !raw.findings.is_empty() {
-                judged.place(object, raw.findings, &mut fingerprints);
-                objects.push(judged);
-            }
-            continue;
-        }
-        let denying: Vec<&Finding> = judgement
-            .findings
-            .iter()
-            // what nobody can tell here, the cluster may be able to
-            .filter(|finding| {
-                finding.action == Action::Deny && finding.certainty == Certainty::Sure
-            })
-            .collect();
-        judged.refusal = (!denying.is_empty())
-            .then(|| finding::refusal(&judged.title(), &denying, judges.policies.digest()));
-        let all = raw::joined(raw.findings, judgement.findings);
-        judged.place(object, all, &mut fingerprints);
-        objects.push(judged);
-    }
-    let mut passed_over: Vec<PassedOver> = passed_over
-        .into_iter()
-        .map(|(reason, count)| PassedOver { reason, count })
-        .collect();
-    passed_over.extend(manifests.empty.iter().map(|file| PassedOver {
-        reason: format!("{file} holds no document"),
-        count: 1,
-    }));
-    let mut used: BTreeMap<String, usize> = BTreeMap::new();
-    let findings = objects.iter().flat_map(|object: &Judged| &object.findings);
-    for by in findings.filter_map(|placed| placed.finding.excepted.as_ref()) {
-        *used.entry(by.by.clone()).or_default() += 1;
-    }
-    let mut verdict = Verdict {
-        policy_set: judges.policies.digest().to_owned(),
-        exceptions: judges
-            .exceptions
-            .map(|(loaded, now)| loaded.told(&used, now))
-            .unwrap_or_default(),
-        objects,
-        passed_over,
-        notes: judges.policies.notes().to_vec(),
-        problems: manifests.problems.clone(),
-        removable: Vec::new(),
-        server: None,
-        summary: Summary {
-            files: manifests.files,
-            ..Summary::default()
-        },
-    };
-    verdict.count();
-    verdict
-}
-
 impl Judged {
-    /// Takes findings in, each with its place and fingerprint.
-    fn place(&mut self, object: &Object, findings: Vec<Finding>, fingerprints: &mut Fingerprints) {
-        self.findings = findings
-            .into_iter()
-            .map(|finding| placed(object, finding))
-            .collect();
-        for placed in &mut self.findings {
-            placed.fingerprint = fingerprints.of(&self.kind, &self.namespace, &self.name, placed);
-        }
-    }
-
     /// What people call it, as every refusal begins.
     #[must_use]
     pub fn title(&self) -> String {
@@ -430,37 +296,5 @@ impl Judged {
             self.kind.to_lowercase(),
             self.namespace
         )
-    }
-}
-
-fn blank(index: usize, object: &Object, namespace: &str) -> Judged {
-    let Position { line, column } = object.position();
-    Judged {
-        index,
-        file: object.file.clone(),
-        line,
-        column,
-        api_version: object.api_version().to_owned(),
-        kind: object.kind().to_owned(),
-        namespace: object.namespace().unwrap_or(namespace).to_owned(),
-        name: object.name(),
-        findings: Vec::new(),
-        problems: Vec::new(),
-        refusal: None,
-    }
-}
-
-fn placed(object: &Object, finding: Finding) -> Placed {
-    let place = object.place(&finding.path);
-    Placed {
-        text: finding.line(),
-        finding,
-        line: place.position.line,
-        column: place.position.column,
-        fingerprint: String::new(),
-        baselined: false,
-        was: None,
-        missing: place.missing,
-        anchor: place.anchor,
     }
 }

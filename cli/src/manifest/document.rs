@@ -12,7 +12,7 @@ use super::{
     path::{self, Segment},
     source::Source,
     split::{self, Chunk},
-    tree::{Content, Duplicate, Followed, Node},
+    tree::{Content, Duplicate, Entry, Followed, Node},
 };
 
 /// One Kubernetes object of a manifest.
@@ -64,8 +64,8 @@ impl Object {
         match &self.node.content {
             Content::Map(entries) => entries
                 .first()
-                .map_or(self.node.position, |(_, place, _)| *place),
-            _ => self.node.position,
+                .map_or_else(|| self.node.position(), Entry::position),
+            _ => self.node.position(),
         }
     }
 
@@ -322,8 +322,9 @@ fn builder(file: &str) -> Option<&'static str> {
     }
 }
 
-fn take(file: &str, node: Node, manifests: &mut Manifests) {
-    let problem = |message: &str| Problem::at(file, node.position, message);
+fn take(file: &str, mut node: Node, manifests: &mut Manifests) {
+    let place = node.position();
+    let problem = |message: &str| Problem::at(file, place, message);
     if matches!(node.content, Content::Plain(Value::Null)) {
         return;
     }
@@ -354,18 +355,26 @@ fn take(file: &str, node: Node, manifests: &mut Manifests) {
         )));
         return;
     };
-    match node.get("items").map(|items| &items.content) {
-        Some(Content::List(items)) if kind.ends_with("List") => {
-            for item in items.clone() {
+    let listed = kind.ends_with("List")
+        && matches!(
+            node.get("items").map(|items| &items.content),
+            Some(Content::List(_))
+        );
+    if listed {
+        // moved, not copied: a list may be all there is
+        let items = node.take("items").map(|items| items.content);
+        if let Some(Content::List(items)) = items {
+            for item in items {
                 take(file, item, manifests);
             }
         }
-        _ => manifests.objects.push(Object {
-            file: file.to_owned(),
-            value: node.value(),
-            node,
-        }),
+        return;
     }
+    manifests.objects.push(Object {
+        file: file.to_owned(),
+        value: node.value(),
+        node,
+    });
 }
 
 #[cfg(test)]

@@ -19,8 +19,7 @@ use super::{
 pub struct Node {
     /// What it is.
     pub content: Content,
-    /// Where it stands; for an entry of a map see [`Content::Map`].
-    pub position: Position,
+    mark: Mark,
 }
 
 /// What a node is.
@@ -30,8 +29,50 @@ pub enum Content {
     Plain(Value),
     /// A list.
     List(Vec<Node>),
-    /// A map in the order of the text: key, place of the key, value. A key may occur twice: the last one counts, as for kubectl.
-    Map(Vec<(String, Position, Node)>),
+    /// A map in the order of the text. A key may occur twice: the last one counts, as for kubectl.
+    Map(Vec<Entry>),
+}
+
+/// An entry of a map.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The key.
+    pub key: Box<str>,
+    /// The value; it stands where the key stands.
+    pub value: Node,
+    mark: Mark,
+}
+
+/// A [`Position`] in half the space: every value of every file has one, and no text has so many lines.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    line: u32,
+    column: u32,
+}
+
+impl Mark {
+    fn of(location: Location) -> Self {
+        let short = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+        Self {
+            line: short(location.line()),
+            column: short(location.column()),
+        }
+    }
+
+    fn position(self) -> Position {
+        Position {
+            line: self.line.into(),
+            column: self.column.into(),
+        }
+    }
+}
+
+impl Entry {
+    /// Where it stands.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        self.mark.position()
+    }
 }
 
 /// A key that occurs twice in a map.
@@ -97,8 +138,12 @@ impl Node {
             position.line += lines_before;
             position
         };
-        match serde_saphyr::from_str_with_options::<Spanned<Raw>>(text, options) {
-            Ok(raw) => Ok(Self::of(raw, lines_before)),
+        match serde_saphyr::from_str_with_options::<Spanned<Content>>(text, options) {
+            Ok(root) => {
+                let mut root = Self::of(root);
+                root.shift(u32::try_from(lines_before).unwrap_or(u32::MAX));
+                Ok(root)
+            }
             Err(error) => Err((
                 ParseError {
                     position: error
@@ -120,37 +165,35 @@ impl Node {
         }
     }
 
-    fn of(raw: Spanned<Raw>, lines_before: u64) -> Self {
-        let position = |location| {
-            let mut position = place(location);
-            position.line += lines_before;
-            position
-        };
-        let content = match raw.value {
-            Raw::Plain(value) => Content::Plain(value),
-            Raw::List(items) => Content::List(
-                items
-                    .into_iter()
-                    .map(|item| Self::of(item, lines_before))
-                    .collect(),
-            ),
-            Raw::Map(entries) => Content::Map(
-                entries
-                    .into_iter()
-                    .map(|(key, value)| {
-                        (
-                            key.value,
-                            position(key.referenced),
-                            Self::of(value, lines_before),
-                        )
-                    })
-                    .collect(),
-            ),
-        };
+    fn of(spanned: Spanned<Content>) -> Self {
         Self {
-            content,
-            position: position(raw.referenced),
+            content: spanned.value,
+            mark: Mark::of(spanned.referenced),
         }
+    }
+
+    /// Counts the lines before the document in.
+    fn shift(&mut self, lines: u32) {
+        if lines == 0 {
+            return;
+        }
+        self.mark.line = self.mark.line.saturating_add(lines);
+        match &mut self.content {
+            Content::Plain(_) => {}
+            Content::List(items) => items.iter_mut().for_each(|item| item.shift(lines)),
+            Content::Map(entries) => {
+                for entry in entries {
+                    entry.mark.line = entry.mark.line.saturating_add(lines);
+                    entry.value.shift(lines);
+                }
+            }
+        }
+    }
+
+    /// Where it stands; for an entry of a map see [`Entry::position`].
+    #[must_use]
+    pub fn position(&self) -> Position {
+        self.mark.position()
     }
 
     /// The value without places.
@@ -162,7 +205,7 @@ impl Node {
             Content::Map(entries) => Value::Object(
                 entries
                     .iter()
-                    .map(|(key, _, value)| (key.clone(), value.value()))
+                    .map(|entry| (entry.key.as_ref().to_owned(), entry.value.value()))
                     .collect(),
             ),
         }
@@ -174,8 +217,19 @@ impl Node {
         match &self.content {
             Content::Map(entries) => entries
                 .iter()
-                .rfind(|(name, _, _)| name == key)
-                .map(|(_, _, value)| value),
+                .rfind(|entry| *entry.key == *key)
+                .map(|entry| &entry.value),
+            Content::Plain(_) | Content::List(_) => None,
+        }
+    }
+
+    /// Takes the entry of a map out of it.
+    pub fn take(&mut self, key: &str) -> Option<Self> {
+        match &mut self.content {
+            Content::Map(entries) => {
+                let place = entries.iter().rposition(|entry| *entry.key == *key)?;
+                Some(entries.remove(place).value)
+            }
             Content::Plain(_) | Content::List(_) => None,
         }
     }
@@ -202,15 +256,16 @@ impl Node {
             Content::Map(entries) => {
                 let mut places: HashMap<&str, (Position, Position, bool)> =
                     HashMap::with_capacity(entries.len());
-                for (key, place, _) in entries {
+                for entry in entries {
+                    let place = entry.position();
                     places
-                        .entry(key)
-                        .and_modify(|(_, last, twice)| (*last, *twice) = (*place, true))
-                        .or_insert((*place, *place, false));
+                        .entry(&entry.key)
+                        .and_modify(|(_, last, twice)| (*last, *twice) = (place, true))
+                        .or_insert((place, place, false));
                 }
-                for (key, _, value) in entries {
+                for Entry { key, value, .. } in entries {
                     path::push_key(path, key);
-                    if let Some((first, last, true)) = places.remove(key.as_str()) {
+                    if let Some((first, last, true)) = places.remove(&**key) {
                         found.push(Duplicate {
                             path: path.clone(),
                             first,
@@ -234,7 +289,7 @@ impl Node {
     #[must_use]
     pub fn follow<'a>(&'a self, path: &[Segment<'a>]) -> Followed<'a> {
         let mut followed = Followed {
-            position: self.position,
+            position: self.position(),
             steps: 0,
             names: Vec::with_capacity(path.len()),
         };
@@ -243,15 +298,15 @@ impl Node {
             let next = match (&node.content, segment) {
                 (Content::Map(entries), Segment::Key(key)) => entries
                     .iter()
-                    .rfind(|(name, _, _)| name == key)
-                    .map(|(_, place, value)| (*place, value)),
+                    .rfind(|entry| *entry.key == **key)
+                    .map(|entry| (entry.position(), &entry.value)),
                 (Content::List(items), Segment::Index(index)) => {
-                    items.get(*index).map(|item| (item.position, item))
+                    items.get(*index).map(|item| (item.position(), item))
                 }
                 (Content::List(items), Segment::Key(name)) => items
                     .iter()
                     .find(|item| item.name() == Some(*name))
-                    .map(|item| (item.position, item)),
+                    .map(|item| (item.position(), item)),
                 _ => None,
             };
             let Some((place, value)) = next else { break };
@@ -286,76 +341,85 @@ pub struct Followed<'a> {
     pub names: Vec<Option<&'a str>>,
 }
 
-/// What serde sees: places are attached by [`Spanned`].
-enum Raw {
-    Plain(Value),
-    List(Vec<Spanned<Raw>>),
-    Map(Vec<(Spanned<String>, Spanned<Raw>)>),
-}
-
-impl<'de> Deserialize<'de> for Raw {
+/// Places are attached by [`Spanned`].
+impl<'de> Deserialize<'de> for Content {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct RawVisitor;
+        struct ContentVisitor;
 
-        impl<'de> Visitor<'de> for RawVisitor {
-            type Value = Raw;
+        impl<'de> Visitor<'de> for ContentVisitor {
+            type Value = Content;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("any value")
             }
 
-            fn visit_bool<E>(self, value: bool) -> Result<Raw, E> {
-                Ok(Raw::Plain(Value::Bool(value)))
+            fn visit_bool<E>(self, value: bool) -> Result<Content, E> {
+                Ok(Content::Plain(Value::Bool(value)))
             }
 
-            fn visit_i64<E>(self, value: i64) -> Result<Raw, E> {
-                Ok(Raw::Plain(value.into()))
+            fn visit_i64<E>(self, value: i64) -> Result<Content, E> {
+                Ok(Content::Plain(value.into()))
             }
 
-            fn visit_u64<E>(self, value: u64) -> Result<Raw, E> {
-                Ok(Raw::Plain(value.into()))
+            fn visit_u64<E>(self, value: u64) -> Result<Content, E> {
+                Ok(Content::Plain(value.into()))
             }
 
-            fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Raw, E> {
+            fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Content, E> {
                 Number::from_f64(value)
-                    .map(|number| Raw::Plain(Value::Number(number)))
+                    .map(|number| Content::Plain(Value::Number(number)))
                     .ok_or_else(|| E::custom("a number that is infinite or none cannot be stored by Kubernetes; quote it if it is text"))
             }
 
-            fn visit_str<E>(self, value: &str) -> Result<Raw, E> {
-                Ok(Raw::Plain(value.into()))
+            fn visit_str<E>(self, value: &str) -> Result<Content, E> {
+                Ok(Content::Plain(value.into()))
             }
 
-            fn visit_unit<E>(self) -> Result<Raw, E> {
-                Ok(Raw::Plain(Value::Null))
+            fn visit_string<E>(self, value: String) -> Result<Content, E> {
+                Ok(Content::Plain(value.into()))
             }
 
-            fn visit_none<E>(self) -> Result<Raw, E> {
-                Ok(Raw::Plain(Value::Null))
+            fn visit_unit<E>(self) -> Result<Content, E> {
+                Ok(Content::Plain(Value::Null))
             }
 
-            fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Raw, D::Error> {
-                Raw::deserialize(deserializer)
+            fn visit_none<E>(self) -> Result<Content, E> {
+                Ok(Content::Plain(Value::Null))
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Raw, A::Error> {
+            fn visit_some<D: Deserializer<'de>>(
+                self,
+                deserializer: D,
+            ) -> Result<Content, D::Error> {
+                Content::deserialize(deserializer)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Content, A::Error> {
                 let mut items = Vec::new();
                 while let Some(item) = seq.next_element()? {
-                    items.push(item);
+                    items.push(Node::of(item));
                 }
-                Ok(Raw::List(items))
+                items.shrink_to_fit();
+                Ok(Content::List(items))
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Raw, A::Error> {
-                let mut entries: Vec<(Spanned<String>, Spanned<Raw>)> = Vec::new();
-                while let Some((key, value)) = map.next_entry::<Spanned<String>, Spanned<Raw>>()? {
-                    entries.push((key, value));
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Content, A::Error> {
+                let mut entries = Vec::new();
+                while let Some((key, value)) =
+                    map.next_entry::<Spanned<String>, Spanned<Content>>()?
+                {
+                    entries.push(Entry {
+                        key: key.value.into_boxed_str(),
+                        value: Node::of(value),
+                        mark: Mark::of(key.referenced),
+                    });
                 }
-                Ok(Raw::Map(entries))
+                entries.shrink_to_fit();
+                Ok(Content::Map(entries))
             }
         }
 
-        deserializer.deserialize_any(RawVisitor)
+        deserializer.deserialize_any(ContentVisitor)
     }
 }
 

@@ -8,7 +8,7 @@ pub mod schema;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use sluice_api::{GROUP, Gate, Policy, PolicyException, Probe, RolloutPlan, VERSION, reading};
+use sluice_api::{GROUP, Gate, Policy, PolicyException, Probe, RolloutPlan, VERSION, crd, reading};
 use sluice_policies::{ExceptionBounds, Exceptions, PolicySet};
 use sluice_probes::validate::TargetRules;
 
@@ -36,17 +36,14 @@ pub fn problems(object: &Object, targets: &TargetRules) -> Vec<Problem> {
             format!("apiVersion: {}; passes: {wanted}", object.api_version()),
         )];
     }
-    let Some(schema) = schema::of_kind(object.kind()) else {
-        let kinds: Vec<String> = sluice_api::crd::all()
-            .into_iter()
-            .map(|crd| crd.spec.names.kind)
-            .collect();
+    let Some(schema) = crd::schema_of_kind(object.kind()) else {
+        let kinds: Vec<&str> = crd::kinds().collect();
         return vec![object.problem(
             "kind",
             format!("kind: {}; passes: {}", object.kind(), kinds.join(", ")),
         )];
     };
-    let found = schema::problems(&schema, &object.value);
+    let found = schema::problems(schema, &object.value);
     if !found.is_empty() {
         return found
             .into_iter()

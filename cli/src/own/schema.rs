@@ -13,22 +13,6 @@ pub struct SchemaProblem {
     pub message: String,
 }
 
-/// The schema of one of Sluice's kinds.
-#[must_use]
-pub fn of_kind(kind: &str) -> Option<Value> {
-    let crd = sluice_api::crd::all()
-        .into_iter()
-        .find(|crd| crd.spec.names.kind == kind)?;
-    let schema = crd
-        .spec
-        .versions
-        .into_iter()
-        .next()?
-        .schema?
-        .open_api_v3_schema?;
-    serde_json::to_value(schema).ok()
-}
-
 /// Every refusal of an object by its schema.
 #[must_use]
 pub fn problems(schema: &Value, object: &Value) -> Vec<SchemaProblem> {
@@ -316,7 +300,7 @@ mod tests {
 
     fn said(kind: &str, spec: Value) -> Vec<String> {
         let object = json!({"apiVersion": "sluice.dev/v1alpha1", "kind": kind, "metadata": {"name": "a"}, "spec": spec});
-        problems(&of_kind(kind).unwrap(), &object)
+        problems(sluice_api::crd::schema_of_kind(kind).unwrap(), &object)
             .into_iter()
             .map(|problem| problem.message)
             .collect()

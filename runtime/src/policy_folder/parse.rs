@@ -204,20 +204,10 @@ fn read<T: DeserializeOwned>(value: &Value) -> Result<T, String> {
 
 /// Fields that the definition of the kind does not have.
 fn unknown_fields(kind: &str, value: &Value) -> Vec<String> {
-    let schema = crd::all()
-        .into_iter()
-        .find(|crd| crd.spec.names.kind == kind)
-        .and_then(|crd| {
-            crd.spec
-                .versions
-                .into_iter()
-                .next()?
-                .schema?
-                .open_api_v3_schema
-        })
-        .and_then(|schema| serde_json::to_value(schema).ok());
     let mut unknown = Vec::new();
-    let Some(schema) = schema else { return unknown };
+    let Some(schema) = crd::schema_of_kind(kind) else {
+        return unknown;
+    };
     for (name, field) in value.as_object().into_iter().flatten() {
         match (name.as_str(), schema["properties"].get(name)) {
             ("apiVersion" | "kind" | "metadata" | "status", _) => {}
