@@ -40,6 +40,7 @@ pub use described::{Described, Fields};
 pub use environment::Environment;
 pub use fault::Fault;
 pub use library::{Library, canonical_quantity, libraries};
+pub use lower::ASSUMED;
 pub use placeholders::Template;
 pub use problem::Problem;
 pub use program::{DEEPEST, LONGEST, Program};

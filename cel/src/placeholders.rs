@@ -97,6 +97,15 @@ impl Template {
         text
     }
 
+    /// Steps that filling it is estimated to take.
+    #[must_use]
+    pub fn estimate(&self) -> u64 {
+        self.pieces.iter().fold(0, |steps, piece| match piece {
+            Piece::Text(_) => steps,
+            Piece::Expression(program) => program.estimate().saturating_add(steps),
+        })
+    }
+
     /// The variables that its placeholders name.
     pub fn uses(&self) -> impl Iterator<Item = &str> {
         self.pieces

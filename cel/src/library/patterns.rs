@@ -77,7 +77,9 @@ pub(crate) fn pattern(text: &str) -> Result<Regex, String> {
         .nest_limit(64)
         .build()
         .map_err(|error| match error {
-            regex::Error::CompiledTooBig(_) => "a pattern that grows too large".to_owned(),
+            regex::Error::CompiledTooBig(_) => format!(
+                "a pattern that takes more than the {LARGEST} bytes it may when compiled; repeat less"
+            ),
             // the parser's message spans lines: its last one says what is wrong
             other => {
                 let text = other.to_string();

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// How many elements a list is assumed to have when cost is estimated.
-pub(crate) const ASSUMED: u64 = 16;
+pub const ASSUMED: u64 = 16;
 
 /// What came out of checking.
 pub(crate) struct Lowered {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use sluice_api::{PolicyRule, PolicySpec, policy::Each};
-use sluice_cel::{Environment, Problem, Program, Template, Type};
+use sluice_cel::{ASSUMED, Budget, Environment, Problem, Program, Template, Type};
 
 use super::{
     Message, OwnRule,
@@ -84,6 +84,7 @@ impl<'a> Own<'a> {
         let cel = self.rule.cel.as_deref().unwrap_or_default();
         let program = self.checked("cel", Program::compile_to(cel, &environment, &Type::Bool));
         let message = self.message(&environment);
+        let estimate = self.estimate(&variables, program.as_ref(), message.as_ref());
         let (Some(program), true) = (program, self.problems.is_empty()) else {
             return Err(self.problems);
         };
@@ -95,7 +96,42 @@ impl<'a> Own<'a> {
             variables,
             program,
             message,
+            estimate,
         ))
+    }
+
+    /// Steps that the rule is estimated to take on one object: all its parts, once or for each container. More than one evaluation may take is refused here,
+    /// or the rule would have no answer for objects of an everyday size.
+    fn estimate(
+        &mut self,
+        variables: &[(String, Program)],
+        program: Option<&Program>,
+        message: Option<&Message>,
+    ) -> u64 {
+        let once = variables
+            .iter()
+            .map(|(_, variable)| variable.estimate())
+            .chain(program.map(Program::estimate))
+            .chain(message.map(|message| match message {
+                Message::Template(template) => template.estimate(),
+                Message::Expression(program) => program.estimate(),
+            }))
+            .fold(0, u64::saturating_add);
+        let (estimate, of) = if self.rule.each == Some(Each::Container) {
+            let containers = format!(", for {ASSUMED} containers");
+            (once.saturating_mul(ASSUMED), containers)
+        } else {
+            (once, String::new())
+        };
+        if estimate > Budget::STEPS {
+            self.add(
+                "cel",
+                &format!("estimated at {estimate} steps with its variables and message{of}, lists of {ASSUMED} elements assumed"),
+                &format!("at most {} steps; nest fewer loops", Budget::STEPS),
+                None,
+            );
+        }
+        estimate
     }
 
     #[expect(clippy::too_many_arguments, reason = "every part of the rule, once")]
@@ -108,6 +144,7 @@ impl<'a> Own<'a> {
         variables: Vec<(String, Program)>,
         program: Program,
         message: Option<Message>,
+        estimate: u64,
     ) -> OwnRule {
         let mut uses: BTreeSet<String> = program.uses().iter().cloned().collect();
         for (_, variable) in &variables {
@@ -143,6 +180,7 @@ impl<'a> Own<'a> {
             program,
             message,
             params: self.spec.params.clone().unwrap_or_default(),
+            estimate,
             reads_template_only: decides.iter().all(|name| {
                 matches!(name.as_str(), "pod" | "container" | "params")
                     || name.starts_with("variables.")

@@ -23,6 +23,10 @@ pub(crate) use stored::stored;
 
 use crate::{facts::FactKind, view::Kind};
 
+/// Steps that the own rules of one policy may be estimated to take together: some tens of milliseconds. The same ten evaluations at their bound that
+/// Kubernetes lets a ValidatingAdmissionPolicy spend.
+pub(crate) const STEPS_OF_POLICY: u64 = 10 * sluice_cel::Budget::STEPS;
+
 /// The code of every own rule.
 pub const CODE: &str = "OWN";
 
@@ -59,6 +63,8 @@ pub(crate) struct OwnRule {
     program: Program,
     message: Option<Message>,
     params: Value,
+    /// Steps that it is estimated to take on one object.
+    pub estimate: u64,
     /// What of the object it reads: everything, or the pod template alone.
     reads_template_only: bool,
     /// What it must know beside the object.

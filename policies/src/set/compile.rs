@@ -12,7 +12,7 @@ use sluice_api::{
 use super::{CompiledPolicy, Entries, Entry, PolicyProblem, PolicySet, digest};
 use crate::{
     admission,
-    own::{Own, OwnRule},
+    own::{Own, OwnRule, STEPS_OF_POLICY},
     rule::{Parameter, Rule},
     rules::{rule_by_code, rule_by_name, rules},
     schema::{raw_rule_by_code, raw_rule_by_name},
@@ -198,6 +198,7 @@ fn compile(spec: &PolicySpec) -> Result<Compiled, Vec<PolicyProblem>> {
         }
         entries.push(problems.of_entry(place, used, rule));
     }
+    problems.of_cost(&own);
     if problems.0.is_empty() {
         Ok(Compiled { entries, own })
     } else {
@@ -222,6 +223,25 @@ impl Problems {
             passes: passes.into(),
             excerpt: None,
         });
+    }
+
+    /// Own rules that are bearable one by one and not together.
+    fn of_cost(&mut self, own: &[Arc<OwnRule>]) {
+        let estimate = own
+            .iter()
+            .fold(0, |steps, rule| rule.estimate.saturating_add(steps));
+        if let Some(most) = own.iter().max_by_key(|rule| rule.estimate)
+            && estimate > STEPS_OF_POLICY
+        {
+            self.add(
+                "spec.rules",
+                format!(
+                    "estimated at {estimate} steps together, {} of them in {}",
+                    most.estimate, most.name
+                ),
+                format!("at most {STEPS_OF_POLICY} steps in one policy"),
+            );
+        }
     }
 
     /// The name of an own rule that another one has already.

@@ -364,6 +364,61 @@ fn a_bad_rule_is_refused_with_the_spot_and_what_would_pass() {
 }
 
 #[test]
+fn a_rule_or_policy_that_costs_too_much_is_refused_with_its_estimate() {
+    let nested = |depth: usize| {
+        let open: String = (0..depth)
+            .map(|at| format!("pod.spec.containers.all(x{at}, "))
+            .collect();
+        format!("{open}true{}", ")".repeat(depth))
+    };
+    let rule = |name: usize, more: &str, depth: usize| {
+        format!(
+            "- {{name: r{name}, kinds: [Deployment], cel: '{}'{more}}}\n",
+            nested(depth)
+        )
+    };
+    // one expression, told at its place
+    let told = problems_in(&rule(0, "", 6)).join("\n");
+    assert!(
+        told.starts_with("spec.rules[0].cel: line 1, column ")
+            && told.contains(": estimated at ")
+            && told.contains("; passes: at most 1000000 steps; nest fewer loops"),
+        "{told}"
+    );
+    // parts that pass one by one and not together
+    assert_eq!(problems_in(&rule(0, "", 4)), [""; 0]);
+    let variables: Vec<String> = (0..6)
+        .map(|at| format!("{{name: v{at}, expression: '{}'}}", nested(4)))
+        .collect();
+    for (more, told) in [
+        (
+            ", each: container".to_owned(),
+            "estimated at 2446656 steps with its variables and message, for 16 containers, lists of 16 elements assumed",
+        ),
+        (
+            format!(", variables: [{}]", variables.join(", ")),
+            "estimated at 1070412 steps with its variables and message, lists of 16 elements assumed",
+        ),
+    ] {
+        assert_eq!(
+            problems_in(&rule(0, &more, 4)),
+            [format!(
+                "spec.rules[0].cel: {told}; passes: at most 1000000 steps; nest fewer loops"
+            )]
+        );
+    }
+    // rules that pass one by one and not together
+    let rules = |count: usize| -> String { (0..count).map(|at| rule(at, "", 4)).collect() };
+    assert_eq!(problems_in(&rules(65)), [""; 0]);
+    assert_eq!(
+        problems_in(&rules(66)),
+        [
+            "spec.rules: estimated at 10092456 steps together, 152916 of them in r65; passes: at most 10000000 steps in one policy"
+        ]
+    );
+}
+
+#[test]
 fn the_digest_covers_everything_an_own_rule_says() {
     let base = "params: {max: 5}\nrules:\n- name: r\n  action: Warn\n  kinds: [Deployment]\n  cel: object.spec.replicas < 5\n  message: few\n  variables: [{name: x, expression: '1'}]\n";
     let digest = |policy: &str| set(policy).digest().to_owned();
