@@ -35,10 +35,22 @@ pub struct InstallOptions {
     pub lease: Option<String>,
     /// The folder from which the webhook takes policies beside those of the cluster.
     pub policies: Option<PathBuf>,
+    /// The webhook may not list Secrets.
+    pub without_secret_names: bool,
 }
 
 /// How long a dead leader is waited for: the shortest time the programs take.
 const LEASE: &str = "2s";
+
+/// The name of the webhook's first replica, as a pod would have it.
+pub const FIRST_REPLICA: &str = "sluice-webhook-a";
+
+/// A further replica of the webhook. Killed on drop, as by `kill -9`.
+#[derive(Debug)]
+pub struct Replica {
+    _process: Mutex<Option<Process>>,
+    _ports: [Port; 2],
+}
 
 /// Sluice's three programs on a plane. Everything started ends on drop.
 #[derive(Debug)]
@@ -47,6 +59,8 @@ pub struct Installation {
     webhook: Mutex<Option<Process>>,
     controller: Mutex<Option<Process>>,
     launches: [Launch; 2],
+    /// The configuration without a policy folder.
+    config: String,
     admin_ports: [u16; 2],
     // a program that is killed must find its port again
     _ports: [Port; 3],
@@ -79,23 +93,18 @@ impl Installation {
             .as_ref()
             .map(|url| format!("prometheus:\n  main: {{url: \"{url}\"}}\n"))
             .unwrap_or_default();
-        let folder = match &options.policies {
-            Some(folder) => format!("policies: {{folder: \"{}\"}}\n", path(folder)?),
-            None => String::new(),
-        };
+        let folder = policies(options.policies.as_deref())?;
         let text = format!(
-            "{sources}{folder}probes:\n  httpProxy: \"{}\"\nwebhook:\n  url: \"https://127.0.0.1:{webhook_port}\"\n",
+            "{sources}probes:\n  httpProxy: \"{}\"\nwebhook:\n  url: \"https://127.0.0.1:{webhook_port}\"\n",
             plane.proxy_url()
         );
-        std::fs::write(&config, text).context("cannot write the configuration file")?;
-        run(
-            plane,
-            User::Admin,
-            &programs,
-            &["install", "--without-workloads", "--config", path(&config)?],
-        )
-        .await?
-        .ok()?;
+        std::fs::write(&config, format!("{text}{folder}"))
+            .context("cannot write the configuration file")?;
+        let mut install = vec!["install", "--without-workloads", "--config", path(&config)?];
+        if options.without_secret_names {
+            install.push("--without-secret-names");
+        }
+        run(plane, User::Admin, &programs, &install).await?.ok()?;
 
         let mut launches = Vec::new();
         for (name, account, admin) in [
@@ -124,7 +133,9 @@ impl Installation {
                     "text",
                 ]);
             launch = if name == "sluice-webhook" {
-                launch.args(["--listen", &format!("127.0.0.1:{webhook_port}")])
+                launch
+                    .args(["--listen", &format!("127.0.0.1:{webhook_port}")])
+                    .env("POD_NAME", FIRST_REPLICA)
             } else {
                 launch.args([
                     "--lease-duration",
@@ -141,6 +152,7 @@ impl Installation {
             webhook: Mutex::new(None),
             controller: Mutex::new(None),
             launches,
+            config: text,
             admin_ports: [webhook_admin, controller_admin],
             _ports: ports,
         };
@@ -164,6 +176,48 @@ impl Installation {
     pub async fn start_webhook(&self) -> anyhow::Result<()> {
         *lock(&self.webhook) = Some(Process::start(&self.launches[0])?);
         self.ready(&self.webhook, self.admin_ports[0]).await
+    }
+
+    /// Starts a further replica of the webhook, which the API server does not know of, with a policy folder of its own.
+    ///
+    /// # Errors
+    /// With the end of its log.
+    pub async fn another_webhook(
+        &self,
+        plane: &Plane,
+        name: &str,
+        policies: &Path,
+    ) -> anyhow::Result<Replica> {
+        let ports = [Port::claim()?, Port::claim()?];
+        let [listen, admin] = ports.each_ref().map(Port::number);
+        let config = plane.folder().join(format!("{name}.yaml"));
+        let folder = self::policies(Some(policies))?;
+        std::fs::write(&config, format!("{}{folder}", self.config))
+            .context("cannot write the configuration file")?;
+        let kubeconfig = plane
+            .service_account_kubeconfig(NAMESPACE, "sluice-webhook")
+            .await?;
+        let launch = Launch::new(
+            name,
+            &self.programs.join("sluice-webhook"),
+            &plane.log(name),
+        )
+        .args([
+            "--kubeconfig",
+            path(&kubeconfig)?,
+            "--config",
+            path(&config)?,
+        ])
+        .args(["--admin-addr", &format!("127.0.0.1:{admin}")])
+        .args(["--listen", &format!("127.0.0.1:{listen}")])
+        .args(["--log-format", "text"])
+        .env("POD_NAME", name);
+        let process = Mutex::new(Some(Process::start(&launch)?));
+        self.ready(&process, admin).await?;
+        Ok(Replica {
+            _process: process,
+            _ports: ports,
+        })
     }
 
     /// Starts the controller; it is ready when it leads or waits to lead.
@@ -315,6 +369,17 @@ async fn published(access: &Access) -> anyhow::Result<()> {
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+}
+
+/// The part of the configuration about policies. Peaks are asked for often: nobody waits five minutes here.
+fn policies(folder: Option<&Path>) -> anyhow::Result<String> {
+    let folder = match folder {
+        Some(folder) => format!("\n  folder: \"{}\"", path(folder)?),
+        None => String::new(),
+    };
+    Ok(format!(
+        "policies:\n  observedPeaks: {{interval: 1s, window: 10m}}{folder}\n"
+    ))
 }
 
 async fn metrics(port: u16) -> anyhow::Result<String> {

@@ -225,8 +225,11 @@ fn server(verdict: &Verdict, style: Style, text: &mut String) {
         ));
     }
     if differences.is_empty() {
-        let count = count(replicas.replicas.len(), "ready replica");
-        let line = format!("server: {count} of the webhook judge by this policy set");
+        let judging = match replicas.replicas.len() {
+            1 => "1 ready replica of the webhook judges".to_owned(),
+            many => format!("{many} ready replicas of the webhook judge"),
+        };
+        let line = format!("server: {judging} by this policy set");
         text.push_str(&format!("{}\n", style.paint(Tone::Good, &line)));
     }
 }

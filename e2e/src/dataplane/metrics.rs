@@ -13,6 +13,9 @@ use super::answers;
 use crate::node::World;
 use crate::node::live::LivePod;
 
+/// The annotation that says how many bytes each container of a pod uses, as cAdvisor would.
+const MEMORY: &str = "fake.sluice.test/memory-bytes";
+
 const HEAD: &str =
     "# HELP http_requests_total Requests answered, by code.\n# TYPE http_requests_total counter\n";
 
@@ -47,6 +50,19 @@ fn append(page: &mut String, pod: &LivePod) {
     }
 }
 
+fn append_memory(page: &mut String, pod: &LivePod) {
+    let Some(bytes) = pod.annotations().remove(MEMORY) else {
+        return;
+    };
+    for container in &pod.containers {
+        let _ = writeln!(
+            page,
+            "container_memory_working_set_bytes{{namespace=\"{}\",pod=\"{}\",container=\"{container}\"}} {bytes}",
+            pod.namespace, pod.name,
+        );
+    }
+}
+
 /// Answers every request with the metrics of all pods that listen.
 pub(super) async fn serve(listener: TcpListener, world: World) {
     while let Ok((stream, _)) = listener.accept().await {
@@ -56,6 +72,10 @@ pub(super) async fn serve(listener: TcpListener, world: World) {
                 let mut page = HEAD.to_owned();
                 for pod in world.pods().into_iter().filter(|pod| pod.serving().up) {
                     append(&mut page, &pod);
+                }
+                page.push_str("# TYPE container_memory_working_set_bytes gauge\n");
+                for pod in world.pods().into_iter().filter(|pod| pod.serving().up) {
+                    append_memory(&mut page, &pod);
                 }
                 async { Ok::<_, Infallible>(answers::text(StatusCode::OK, page)) }
             });

@@ -38,6 +38,8 @@ pub struct LivePod {
     pub address: Ipv4Addr,
     /// Of the first container, which is the one that answers.
     pub image: String,
+    /// The names of its containers.
+    pub containers: Vec<String>,
     pub labels: BTreeMap<String, String>,
     annotations: RwLock<BTreeMap<String, String>>,
     /// The ports that listen: what the containers declare, or 8080.
@@ -78,6 +80,8 @@ impl LivePod {
             .containers
             .iter()
             .flat_map(|container| container.ports.iter().flatten());
+        let containers = (spec.containers.iter()).map(|one| one.name.clone());
+        let containers = containers.collect();
         let mut ports: BTreeSet<u16> = declared
             .filter_map(|port| u16::try_from(port.container_port).ok())
             .collect();
@@ -95,6 +99,7 @@ impl LivePod {
                 .first()
                 .and_then(|container| container.image.clone())
                 .unwrap_or_default(),
+            containers,
             labels: map(pod.metadata.labels.as_ref()),
             annotations: RwLock::new(map(pod.metadata.annotations.as_ref())),
             ports,

@@ -2,7 +2,12 @@
 
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
-use sluice_e2e::{Installed, User, installed_plane, plane::wait_for};
+use sluice_e2e::{
+    Installed, Plane, PlaneOptions, User,
+    installation::{InstallOptions, Installation},
+    installed_plane,
+    plane::wait_for,
+};
 
 use crate::answers::warnings;
 
@@ -91,6 +96,50 @@ impl Place<'_> {
             .filter_map(|finding| finding["text"].as_str().map(str::to_owned))
             .collect())
     }
+}
+
+#[tokio::test]
+async fn without_the_right_to_names_of_secrets_nobody_can_tell_whether_one_is_there()
+-> anyhow::Result<()> {
+    let plane = Plane::start(PlaneOptions::default()).await?;
+    let options = InstallOptions {
+        without_secret_names: true,
+        ..InstallOptions::default()
+    };
+    let sluice = Installation::install_with(&plane, &options)
+        .await
+        .inspect_err(|_| plane.keep())?;
+    let namespace = plane
+        .namespace_with("no-secrets", &[("sluice.dev/mode", "enforce")])
+        .await?;
+    let installed = Installed { plane, sluice };
+    let place = Place {
+        installed: &installed,
+        namespace,
+    };
+    let expected = [
+        format!(
+            "SLU4001 configmap-not-found at spec.template.spec.volumes[0].configMap.name: no ConfigMap settings in namespace {}; passes: a ConfigMap that is there, or `optional: true`",
+            place.namespace
+        ),
+        "SLU4002 secret-not-found at spec.template.spec.containers[0].envFrom[0].secretRef.name: cannot tell: ".to_owned(),
+    ];
+    let outcome = wait_for("what can be told and what cannot", || async {
+        let said = place
+            .create(&deployment("a"), &["--dry-run=server"])
+            .await?;
+        let fits = said.len() == 2
+            && said
+                .iter()
+                .zip(&expected)
+                .all(|(said, line)| said.starts_with(line.as_str()));
+        Ok(fits.then_some(()))
+    })
+    .await;
+    if outcome.is_err() {
+        installed.plane.keep();
+    }
+    outcome
 }
 
 #[tokio::test]
