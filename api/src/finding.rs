@@ -59,6 +59,8 @@ pub struct Excepted {
 impl Finding {
     /// The finding in one line, the same wherever it is printed:
     /// `SLU1001 cronjob-without-deadline at spec.startingDeadlineSeconds: absent; passes: 1s to 1h`.
+    ///
+    /// Control characters of the manifest become spaces: whoever reads a refusal or an audit of somebody else's object reads it on a terminal.
     #[must_use]
     pub fn line(&self) -> String {
         let mut line = format!(
@@ -83,6 +85,9 @@ impl Finding {
                 "; excepted until {until} by {by}, for which {owner} answers"
             ));
         }
+        if line.contains(char::is_control) {
+            line = line.replace(char::is_control, " ");
+        }
         line
     }
 }
@@ -92,7 +97,8 @@ pub const PRINTED: usize = 10;
 /// How long one refusal may be, in bytes.
 pub const LONGEST: usize = 4096;
 
-/// One message for everything that refuses an object: a summary line, at most ten findings and 4 KiB, the rest counted, then the way out.
+/// One message for everything that refuses an object: a summary line, at most ten findings and 4 KiB, the rest counted, then the way out. A first finding
+/// that is longer than that is cut: a refusal names at least one.
 ///
 /// `object` is what the reader calls it (`cronjob/reports in namespace shop`), `digest` names the policy set that judged.
 #[must_use]
@@ -107,10 +113,16 @@ pub fn refusal(object: &str, findings: &[&Finding], digest: &str) -> String {
         "\n  `sluice explain CODE` tells why a rule exists and shows a manifest that passes.";
     let mut printed = 0;
     for finding in findings.iter().take(PRINTED) {
-        let line = format!("\n  {}. {}", printed + 1, finding.line());
+        let mut line = format!("\n  {}. {}", printed + 1, finding.line());
         // room for the line that counts the rest and for the tail
-        if text.len() + line.len() + 64 + tail.len() > LONGEST {
-            break;
+        let room = LONGEST.saturating_sub(text.len() + 64 + tail.len());
+        if line.len() > room {
+            if printed > 0 {
+                break;
+            }
+            let end = line.floor_char_boundary(room.saturating_sub("…".len()));
+            line.truncate(end);
+            line.push('…');
         }
         text.push_str(&line);
         printed += 1;
@@ -152,5 +164,28 @@ mod tests {
         assert!(text.len() <= LONGEST, "{}", text.len());
         assert!(text.contains("10000 findings"));
         assert!(text.contains("more: `sluice check`"));
+    }
+
+    #[test]
+    fn one_finding_that_is_too_long_is_cut_and_not_only_counted() {
+        let long = finding(&"ü".repeat(5000));
+        let text = refusal(
+            "cronjob/a in namespace b",
+            &[&long, &long],
+            "0123456789abcdef",
+        );
+        assert!(text.len() <= LONGEST, "{}", text.len());
+        assert!(
+            text.contains("1. SLU1001 cronjob-without-deadline"),
+            "{text}"
+        );
+        assert!(text.contains("and 1 more"), "{text}");
+    }
+
+    #[test]
+    fn what_a_manifest_says_commands_no_terminal() {
+        let line = finding("a\u{1b}[31m\nb\0").line();
+        assert!(!line.contains(char::is_control), "{line:?}");
+        assert!(line.contains("a [31m b "), "{line:?}");
     }
 }
