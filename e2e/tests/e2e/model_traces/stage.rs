@@ -266,10 +266,32 @@ impl Stage<'_> {
         let seen = status.replicas.unwrap_or(0) == sum(|status| Some(status.replicas))
             && status.ready_replicas.unwrap_or(0) == sum(|status| status.ready_replicas)
             && status.available_replicas.unwrap_or(0) == sum(|status| status.available_replicas);
-        if !seen {
+        if !seen || self.has_old_sets_to_go(&deployment) {
             return None;
         }
         sets.iter().map(|set| reduced(set)).collect()
+    }
+
+    /// Whether the Deployment controller still has old ReplicaSets to delete: it does so once it has itself written that the rollout is complete.
+    fn has_old_sets_to_go(&self, deployment: &Deployment) -> bool {
+        let (Some(spec), Some(status)) = (&deployment.spec, &deployment.status) else {
+            return false;
+        };
+        let wanted = spec.replicas.unwrap_or(1);
+        let complete = [
+            status.replicas,
+            status.updated_replicas,
+            status.available_replicas,
+        ]
+        .iter()
+        .all(|count| count.unwrap_or(0) == wanted);
+        let kept = usize::try_from(spec.revision_history_limit.unwrap_or(10)).unwrap_or(0);
+        let now = image(spec.template.spec.as_ref());
+        let idle = |set: &&Arc<ReplicaSet>| {
+            template_image(set) != now
+                && set.spec.as_ref().and_then(|spec| spec.replicas) == Some(0)
+        };
+        complete && self.sets().iter().filter(idle).count() > kept
     }
 
     /// The mark on the ReplicaSet of the template; empty when it has none, None when there is no such ReplicaSet.
