@@ -47,7 +47,7 @@ pub enum ClientError {
     },
     /// Nothing says which cluster.
     #[error(
-        "no cluster found: give --kubeconfig, set KUBECONFIG, or run in a pod with a service account"
+        "no cluster found by --kubeconfig, KUBECONFIG, ~/.kube/config or a pod's service account"
     )]
     NoCluster(#[source] Box<kube::config::InferConfigError>),
     /// The configuration is complete but no client can be made of it.
