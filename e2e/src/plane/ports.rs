@@ -8,12 +8,24 @@ use std::collections::hash_map::RandomState;
 use std::fs::File;
 use std::hash::BuildHasher;
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 
 const FIRST: u16 = 10_000;
 const LAST: u16 = 32_000;
+
+/// Where claims lie: one folder per user, since nobody can write into that of another one. Planes of two users meet as strangers do.
+fn claims() -> anyhow::Result<PathBuf> {
+    let user = std::fs::metadata("/proc/self")
+        .context("cannot tell who this process belongs to")?
+        .uid();
+    let folder = std::env::temp_dir().join(format!("sluice-ports-{user}"));
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("cannot make {}", folder.display()))?;
+    Ok(folder)
+}
 
 /// A port that is ours until drop.
 #[derive(Debug)]
@@ -26,9 +38,7 @@ pub(crate) struct Port {
 
 impl Port {
     pub(crate) fn claim() -> anyhow::Result<Self> {
-        let folder = std::env::temp_dir().join("sluice-ports");
-        std::fs::create_dir_all(&folder)
-            .with_context(|| format!("cannot make {}", folder.display()))?;
+        let folder = claims()?;
         let span = u64::from(LAST - FIRST);
         let start = RandomState::new().hash_one(std::process::id()) % span;
         for step in 0..span {
