@@ -28,15 +28,16 @@ set -m
 programs=$!
 set +m
 cargo build --workspace --bins --tests && cargo test --quiet --workspace --test e2e --test cluster --no-run
-built=$?
-wait "$programs" && [ "$built" -eq 0 ] || { echo "0 passed, 1 failed, 0 skipped"; exit 1; }
-programs=
+[ $? -eq 0 ] || { echo "0 passed, 1 failed, 0 skipped"; exit 1; }
 
+# unit tests ask for none of the programs, which may still be building
 cargo test --workspace --no-fail-fast 2>&1 | tee "$log"
 status=${PIPESTATUS[0]}
 passed=$(sum passed) failed=$(sum failed) skipped=$(sum ignored)
 # a test binary that does not build or dies says nothing: count it as a failure, never as silence
 [ "$status" -eq 0 ] || [ "$failed" -gt 0 ] || failed=1
+wait "$programs" || { printf 'FAILED: the programs of the control plane cannot be built\n%s passed, %s failed, 0 skipped\n' "$passed" "$((failed + 1))"; exit 1; }
+programs=
 
 # where the real cluster cannot run, its tests are named, with the reasons, and counted as skipped
 tiers=(--test e2e)
