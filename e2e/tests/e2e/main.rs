@@ -1,10 +1,11 @@
-//! Tests on a real control plane, in one binary so that they share one plane.
+//! Tests on a real control plane, in one binary so that they share one plane. They start in the order of their names, so a long one is best named to come early.
 
 mod abort_latency;
 mod admission_policies;
 mod answers;
 mod api_defaults;
 mod at_rest;
+mod batches_within_plans;
 mod crash_points;
 mod death_of_sluice;
 mod dice;
@@ -14,7 +15,6 @@ mod guide;
 mod human_hands;
 mod model_traces;
 mod network;
-mod never_more_than_planned;
 mod objects;
 mod observed_peaks;
 mod one_verdict;
