@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 
-.PHONY: help preflight programs build images demo cluster cluster-down test check generate bench
+.PHONY: help preflight programs build images demo cluster cluster-down test check generate bench bench-peers
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -45,3 +45,6 @@ generate: preflight ## manifests, generated docs and the table of Kubernetes' fi
 
 bench: programs ## numbers of the admission path and of a resting cluster, against a bare server in the same run
 	@scripts/bench.sh
+
+bench-peers: preflight ## `sluice check` beside kube-linter, kube-score, gator and kyverno on the same manifests
+	@scripts/bench-peers.sh

@@ -34,6 +34,15 @@ pub fn peak(pid: u32) -> anyhow::Result<u64> {
     status(pid, "VmHWM:")
 }
 
+/// Makes [`peak`] count from now on.
+///
+/// # Errors
+/// When the process is gone, or the kernel does not let us.
+pub fn forget_peak(pid: u32) -> anyhow::Result<()> {
+    // 5 sets the mark to what is resident now, see proc_pid_clear_refs(5)
+    std::fs::write(format!("/proc/{pid}/clear_refs"), "5").context("the peak cannot be reset")
+}
+
 fn status(pid: u32, field: &str) -> anyhow::Result<u64> {
     let status =
         std::fs::read_to_string(format!("/proc/{pid}/status")).context("the process is gone")?;

@@ -48,6 +48,67 @@ fn create_cronjob(namespace: &str, spec: &Value) -> Bytes {
     )
 }
 
+/// A Deployment of about 8 KB as an API server sends it: defaults filled in, managedFields and kubectl's annotation in place. Two containers of twenty
+/// settings each, with probes and bounds.
+#[must_use]
+pub fn deployment(namespace: &str) -> Value {
+    let container = |name: &str, port: u16| {
+        let env: Vec<Value> = (0..20)
+            .map(|at| json!({"name": format!("{}_SETTING_{at:02}", name.to_uppercase()), "value": format!("value {at:02} of {name}")}))
+            .collect();
+        let probe = |path: &str| json!({"httpGet": {"path": path, "port": port, "scheme": "HTTP"}, "periodSeconds": 10, "timeoutSeconds": 1, "successThreshold": 1, "failureThreshold": 3});
+        json!({"name": name, "image": format!("registry.test/shop/{name}:v1.4.2"), "imagePullPolicy": "IfNotPresent", "env": env,
+            "ports": [{"name": "http", "containerPort": port, "protocol": "TCP"}],
+            "readinessProbe": probe("/ready"), "livenessProbe": probe("/alive"),
+            "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "256Mi"}},
+            "securityContext": {"allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true},
+            "terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File"})
+    };
+    let labels = json!({"app": "checkout", "team": "shop"});
+    let spec = json!({
+        "replicas": 3, "revisionHistoryLimit": 10, "progressDeadlineSeconds": 600, "selector": {"matchLabels": {"app": "checkout"}},
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}},
+        "template": {"metadata": {"creationTimestamp": null, "labels": labels}, "spec": {
+            "restartPolicy": "Always", "terminationGracePeriodSeconds": 30, "dnsPolicy": "ClusterFirst", "schedulerName": "default-scheduler", "securityContext": {},
+            "containers": [container("checkout", 8080), container("proxy", 9090)]}},
+    });
+    let settings = |name: &str| -> Value {
+        (0..20)
+            .map(|at| {
+                (
+                    format!("k:{{\"name\":\"{}_SETTING_{at:02}\"}}", name.to_uppercase()),
+                    json!({".": {}, "f:name": {}, "f:value": {}}),
+                )
+            })
+            .collect::<serde_json::Map<_, _>>()
+            .into()
+    };
+    let fields = |name: &str| json!({".": {}, "f:name": {}, "f:image": {}, "f:env": settings(name), "f:resources": {".": {}, "f:limits": {}, "f:requests": {}}});
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": "checkout", "namespace": namespace, "uid": "0d3e7a58-9df4-4c85-8f5e-6c9a2f1f4b21", "creationTimestamp": "2026-01-01T00:00:00Z", "generation": 1,
+            "labels": labels, "annotations": {"kubectl.kubernetes.io/last-applied-configuration": json!({"spec": {"replicas": 3, "selector": {"matchLabels": {"app": "checkout"}}}}).to_string()},
+            "managedFields": [{"manager": "kubectl-client-side-apply", "operation": "Update", "apiVersion": "apps/v1", "time": "2026-01-01T00:00:00Z", "fieldsType": "FieldsV1",
+                "fieldsV1": {"f:spec": {"f:replicas": {}, "f:template": {"f:spec": {"f:containers": {
+                    "k:{\"name\":\"checkout\"}": fields("checkout"), "k:{\"name\":\"proxy\"}": fields("proxy")}}}}}}]},
+        "spec": spec, "status": {},
+    })
+}
+
+/// The create of a Deployment.
+#[must_use]
+pub fn deployment_create(namespace: &str, name: &str, object: &Value) -> Bytes {
+    review(
+        "apps",
+        "Deployment",
+        "deployments",
+        namespace,
+        name,
+        object,
+        None,
+    )
+}
+
 /// The update of a Deployment from one object to another, both as the API server has them.
 #[must_use]
 pub fn deployment_update(namespace: &str, name: &str, old: &Value, new: &Value) -> Bytes {

@@ -4,7 +4,13 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
-use sluice_e2e::bench::{aborts, admission, machine, report::Report, rest};
+use sluice_e2e::bench::{
+    aborts,
+    admission::{self, Asked},
+    machine,
+    report::Report,
+    rest,
+};
 
 /// What Sluice costs, on a real control plane.
 #[derive(Parser)]
@@ -30,6 +36,10 @@ struct Arguments {
 enum Part {
     /// What a review costs.
     Admission,
+    /// What many rules cost, and rules in CEL.
+    Rules,
+    /// What a review as large as is taken costs.
+    Large,
     /// What a resting cluster costs.
     Rest,
     /// How fast a bad release is undone.
@@ -64,10 +74,17 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<Report> {
         sections: Vec::new(),
     };
     let asked = |part: Part| arguments.only.is_empty() || arguments.only.contains(&part);
-    if asked(Part::Admission) {
+    let reviews = Asked {
+        everyday: asked(Part::Admission),
+        rules: asked(Part::Rules),
+        large: asked(Part::Large),
+    };
+    if reviews.everyday || reviews.rules || reviews.large {
         let round = Duration::from_secs(arguments.round);
         eprintln!("what a review costs ...");
-        report.sections.extend(admission::measure(round).await?);
+        report
+            .sections
+            .extend(admission::measure(round, reviews).await?);
     }
     if asked(Part::Rest) {
         eprintln!("what 1,000 governed Deployments at rest cost ...");

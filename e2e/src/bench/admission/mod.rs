@@ -1,4 +1,9 @@
 //! What a review costs, next to the bare server.
+//!
+//! [`rules`] adds many policies, [`large`] a review as large as is taken; all of them share one plane.
+
+mod large;
+mod rules;
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -36,11 +41,22 @@ const CRONJOB_RULES: [&str; 8] = [
     "quota-breach",
 ];
 
+/// What of a review's cost is measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked {
+    /// The reviews of every day, and the memory at start.
+    pub everyday: bool,
+    /// Many policies, and own rules.
+    pub rules: bool,
+    /// A review as large as is taken.
+    pub large: bool,
+}
+
 /// Measures the webhook of a plane of its own; `round` is the length of one round.
 ///
 /// # Errors
 /// When something does not start, or an answer is not the expected one: a number of other work is no number.
-pub async fn measure(round: Duration) -> anyhow::Result<Vec<Section>> {
+pub async fn measure(round: Duration, asked: Asked) -> anyhow::Result<Vec<Section>> {
     let plane = Plane::start(PlaneOptions::default()).await?;
     let sluice = Installation::install(&plane, None).await?;
     let pid = sluice.webhook_pid().context("the webhook runs")?;
@@ -55,18 +71,29 @@ pub async fn measure(round: Duration) -> anyhow::Result<Vec<Section>> {
     };
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": {"sluice.dev/mode": "enforce"}}});
     objects::apply(&plane, &[namespace]).await?;
-    let mut sections = vec![bench.cronjob().await?, bench.update().await?];
-    sections.push(Section {
-        title: "Memory of the webhook at start",
-        how: "Resident memory right after every list was received, the certificate was loaded and the configurations were published.".to_owned(),
-        rows: vec![
-            Row::at_most("resident at start", process_cost::megabytes(at_start), 20.0, "MB"),
-            Row::told(
-                "resident after the load above",
-                format!("{:.1} MB", process_cost::megabytes(process_cost::resident(pid)?)),
-            ),
-        ],
-    });
+    let mut sections = Vec::new();
+    if asked.everyday {
+        sections.push(bench.cronjob().await?);
+        sections.push(bench.update().await?);
+        sections.push(Section {
+            title: "Memory of the webhook at start",
+            how: "Resident memory right after every list was received, the certificate was loaded and the configurations were published.".to_owned(),
+            rows: vec![
+                Row::at_most("resident at start", process_cost::megabytes(at_start), 20.0, "MB"),
+                Row::told(
+                    "resident after the load above",
+                    format!("{:.1} MB", process_cost::megabytes(process_cost::resident(pid)?)),
+                ),
+            ],
+        });
+    }
+    if asked.rules {
+        sections.push(bench.many_rules().await?);
+        sections.push(bench.own_rules().await?);
+    }
+    if asked.large {
+        sections.push(bench.large().await?);
+    }
     Ok(sections)
 }
 
@@ -97,12 +124,15 @@ impl Bench<'_> {
         let review = reviews::cronjob(NAMESPACE);
         let target = self.webhook("workload").await?;
 
-        self.policies(&[&CRONJOB_RULES[..1]]).await?;
-        self.refuses(&target, "1 finding").await?;
+        let unbounded = reviews::unbounded_cronjob(NAMESPACE);
+
+        self.policies(&[built_in(&CRONJOB_RULES[..1])]).await?;
+        refuses(&target, &unbounded, "1 finding").await?;
         let (bare, one) = self.side_by_side(&target, &review, allowed).await?;
 
-        self.policies(&[&CRONJOB_RULES, &CRONJOB_RULES]).await?;
-        self.refuses(&target, "9 findings").await?;
+        let eight = built_in(&CRONJOB_RULES);
+        self.policies(&[eight.clone(), eight]).await?;
+        refuses(&target, &unbounded, "9 findings").await?;
         self.bounds().await?;
         let (bare_again, sixteen) = self.side_by_side(&target, &review, allowed).await?;
 
@@ -239,29 +269,18 @@ impl Bench<'_> {
         Ok((old, new))
     }
 
-    /// Makes these the only policies of the cluster and waits until the webhook judges by them.
-    async fn policies(&self, sets: &[&[&str]]) -> anyhow::Result<()> {
+    /// Makes these specs the only policies of the cluster and waits until the webhook judges by them.
+    async fn policies(&self, specs: &[Value]) -> anyhow::Result<()> {
         let before = self.policies_in_force().await?;
         let delete = ["delete", "policies.sluice.dev", "--all", "-n", SYSTEM];
         self.plane.kubectl(User::Admin, delete, None).await?.ok()?;
-        let policies: Vec<Value> = sets
+        let policies: Vec<Value> = specs
             .iter()
             .enumerate()
-            .map(|(at, rules)| {
-                let rules: Vec<Value> = rules
-                    .iter()
-                    .map(|rule| json!({"use": rule, "action": "Deny"}))
-                    .collect();
-                objects::ours(
-                    "Policy",
-                    SYSTEM,
-                    &format!("bench-{at}"),
-                    &json!({"rules": rules}),
-                )
-            })
+            .map(|(at, spec)| objects::ours("Policy", SYSTEM, &format!("bench-{at}"), spec))
             .collect();
         objects::apply(self.plane, &policies).await?;
-        let count = format!("sluice_cache_objects{{cache=\"policies\"}} {}", sets.len());
+        let count = format!("sluice_cache_objects{{cache=\"policies\"}} {}", specs.len());
         wait_for("the policies of the benchmark", || async {
             let metrics = self.sluice.webhook_metrics().await?;
             let now = self.policies_in_force().await?;
@@ -278,21 +297,6 @@ impl Bench<'_> {
         Ok(line
             .context("the webhook says which policies are in force")?
             .to_owned())
-    }
-
-    /// Sees that the rules are at work: a CronJob without any bound is refused for what they find.
-    async fn refuses(&self, target: &Target, said: &str) -> anyhow::Result<()> {
-        let unbounded = reviews::unbounded_cronjob(NAMESPACE);
-        let answer = load::run(target, unbounded, 1, Duration::from_millis(50)).await?;
-        let answer: Value = serde_json::from_slice(&answer.sample)?;
-        let message = answer["response"]["status"]["message"]
-            .as_str()
-            .unwrap_or_default();
-        ensure!(
-            message.contains(said),
-            "a CronJob without bounds should get {said}: {answer}"
-        );
-        Ok(())
     }
 
     /// The same review to the bare server and to the webhook, in turns.
@@ -375,6 +379,29 @@ fn cost(rounds: &[(Duration, Outcome)]) -> Cost {
             .map(|(_, outcome)| outcome.sample.clone())
             .unwrap_or_default(),
     }
+}
+
+/// A policy that uses built-in rules.
+fn built_in(rules: &[&str]) -> Value {
+    let rules: Vec<Value> = rules
+        .iter()
+        .map(|rule| json!({"use": rule, "action": "Deny"}))
+        .collect();
+    json!({"rules": rules})
+}
+
+/// Sees that the rules are at work: a review that breaks them is refused for what they find.
+async fn refuses(target: &Target, review: &Bytes, said: &str) -> anyhow::Result<()> {
+    let answer = load::run(target, review.clone(), 1, Duration::from_millis(50)).await?;
+    let answer: Value = serde_json::from_slice(&answer.sample)?;
+    let message = answer["response"]["status"]["message"]
+        .as_str()
+        .unwrap_or_default();
+    ensure!(
+        message.contains(said),
+        "the object of the review should get {said}: {answer}"
+    );
+    Ok(())
 }
 
 fn allowed(response: &Value) -> bool {
