@@ -5,4 +5,4 @@ folders=$(e2e/programs/peers/build.sh)
 arguments=()
 for folder in $folders; do arguments+=(--peers "$folder"); done
 [ -z "${WRITE:-}" ] || arguments+=(--write "$PWD/docs/peers.md")
-exec cargo bench -p sluice-cli --bench check -- "${arguments[@]}" "$@"
+exec cargo bench --workspace --bench check -- "${arguments[@]}" "$@"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
 # Measures release builds and prints each number next to its bar. WRITE=1 also writes docs/numbers.md, PARTS=admission,rules,large,rest,aborts measures less.
 set -euo pipefail
-cargo build --release -p sluice-webhook -p sluice-rollout-controller -p sluice-cli -p sluice-e2e --bins
+cargo build --release --workspace --bins
 exec target/release/sluice-bench ${WRITE:+--write docs/numbers.md} ${PARTS:+--only "$PARTS"} "$@"

@@ -5,11 +5,13 @@ use crate::{environment::Environment, fault::Fault, value::Value};
 /// The values of the variables of one evaluation. What is not set is missing, and asking for it is [`Fault::Missing`].
 #[derive(Clone, Debug)]
 pub struct Bindings<'a> {
+    environment: &'a Environment,
     slots: Vec<Binding<'a>>,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) enum Binding<'a> {
+    Absent,
     Value(Value<'a>),
     Fault(Fault),
 }
@@ -17,16 +19,11 @@ pub(crate) enum Binding<'a> {
 impl<'a> Bindings<'a> {
     /// No value yet.
     #[must_use]
-    pub fn new(environment: &Environment) -> Self {
+    pub fn new(environment: &'a Environment) -> Self {
         Self {
-            slots: environment
-                .names()
-                .map(|name| {
-                    Binding::Fault(Fault::Missing {
-                        what: name.to_owned(),
-                    })
-                })
-                .collect(),
+            environment,
+            // there are many, and most rules ask for few: the words are made when somebody asks
+            slots: vec![Binding::Absent; environment.len()],
         }
     }
 
@@ -58,7 +55,14 @@ impl<'a> Bindings<'a> {
         }
     }
 
-    pub(crate) fn get(&self, place: usize) -> Option<&Binding<'a>> {
-        self.slots.get(place)
+    /// The value at a place; `None` when the place is of another environment.
+    pub(crate) fn get(&self, place: usize) -> Option<Result<Value<'a>, Fault>> {
+        Some(match self.slots.get(place)? {
+            Binding::Value(value) => Ok(*value),
+            Binding::Fault(fault) => Err(fault.clone()),
+            Binding::Absent => Err(Fault::Missing {
+                what: self.environment.name_at(place).to_owned(),
+            }),
+        })
     }
 }

@@ -8,10 +8,10 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::json;
 use sluice_cel::{
     Arena, Bindings, Budget, Environment, Fault, LONGEST, Program, Template, Type, Value,
 };
+use sluice_tree::json;
 
 fn environment() -> Environment {
     Environment::new()

@@ -6,8 +6,8 @@
     reason = "a test may fail where it stands"
 )]
 
-use serde_json::json;
 use sluice_cel::{Arena, Bindings, Budget, Environment, Program, Type, Value};
+use sluice_tree::json;
 
 /// xorshift: the same cases in every run.
 struct Random(u64);

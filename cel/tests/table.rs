@@ -9,8 +9,8 @@
     reason = "a test may fail where it stands"
 )]
 
-use serde_json::{Value as Json, json};
 use sluice_cel::{Arena, Bindings, Budget, Environment, Fault, Program, Type, Value};
+use sluice_tree::{Value as Json, json};
 
 fn object() -> Json {
     json!({

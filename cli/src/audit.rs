@@ -14,7 +14,6 @@ use k8s_openapi::api::{
 };
 use kube::{Client, core::ApiResource};
 use serde::Serialize;
-use serde_json::{Value, json};
 use sluice_api::{
     Action, Certainty, Finding, Mode, Policy, PolicyException, SYSTEM_NAMESPACE, finding, label,
 };
@@ -22,6 +21,7 @@ use sluice_policies::{
     ExceptionBounds, Exceptions, NotJudged, Operation, PolicySet, PolicySource, Subject, view::Kind,
 };
 use sluice_runtime::config;
+use sluice_tree::Value;
 
 use crate::{
     check::{
@@ -185,9 +185,9 @@ async fn one_namespace(client: &Client, name: &str) -> anyhow::Result<Vec<Value>
         &format!("namespace {name} cannot be read"),
     )?;
     let mut found = serde_json::to_value(found)?;
-    found["apiVersion"] = json!("v1");
-    found["kind"] = json!("Namespace");
-    Ok(vec![found])
+    found["apiVersion"] = serde_json::json!("v1");
+    found["kind"] = serde_json::json!("Namespace");
+    Ok(vec![found.into()])
 }
 
 /// The policies in force, and why others are not.
@@ -202,7 +202,7 @@ async fn of_cluster(client: &Client) -> anyhow::Result<(PolicySet, Vec<String>)>
                 .to_owned()
         };
         let (namespace, name) = (text("/metadata/namespace"), text("/metadata/name"));
-        match serde_json::from_value::<Policy>(object) {
+        match sluice_tree::from_value::<Policy>(object) {
             Ok(policy) => policies.push((namespace, name, policy.spec)),
             Err(error) => {
                 problems.push(format!("policy {namespace}/{name} cannot be read: {error}"))
@@ -239,7 +239,7 @@ async fn exceptions_of_cluster(
                 .to_owned()
         };
         let (namespace, name) = (text("/metadata/namespace"), text("/metadata/name"));
-        match serde_json::from_value::<PolicyException>(object) {
+        match sluice_tree::from_value::<PolicyException>(object) {
             Ok(exception) => specs.push((namespace, name, exception.spec)),
             Err(error) => {
                 problems.push(format!(
@@ -458,6 +458,8 @@ fn text(report: &Report, style: Style) -> String {
 
 #[cfg(test)]
 mod tests {
+    use sluice_tree::json;
+
     use super::*;
 
     #[test]
@@ -519,7 +521,7 @@ mod tests {
     fn what_an_exception_covers_is_not_refused_and_counted_apart() {
         let set = policies::load(&[]).set;
         let now: Timestamp = "2026-06-01T00:00:00Z".parse().unwrap();
-        let spec = serde_json::from_value(json!({
+        let spec = sluice_tree::from_value(json!({
             "subject": {"kind": "Job", "name": "a"}, "rule": "SLU1006", "reason": "r", "owner": "team-a",
             "expires": "2026-06-02T00:00:00Z",
         }))

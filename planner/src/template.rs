@@ -11,22 +11,25 @@
 //! An empty `metadata.labels` or `metadata.annotations` is the same as none.
 //! `kubectl.kubernetes.io/restartedAt` counts: a restart is a release.
 
-use serde_json::{Map, Value};
+mod json;
+
 use sha2::{Digest, Sha256};
 use sluice_api::annotation;
+
+pub use json::{Json, Look};
 
 /// The label by which the Deployment controller tells the ReplicaSets of a Deployment apart.
 pub const POD_TEMPLATE_HASH: &str = "pod-template-hash";
 
 /// The content hash of a pod template: 64 hex digits of SHA-256 over its canonical JSON, see the module for what is left out.
 #[must_use]
-pub fn template_hash(template: &Value) -> String {
-    let mut text = Vec::with_capacity(4096);
-    match template {
-        Value::Object(fields) => write_object(&mut text, fields, &Level::Template),
-        other => write_value(&mut text, other),
+pub fn template_hash<J: Json>(template: &J) -> String {
+    let mut text = Hashed::default();
+    match template.look() {
+        Look::Object => write_object(&mut text, template, &Level::Template),
+        _ => write_value(&mut text, template),
     }
-    hex(&Sha256::digest(&text))
+    text.hex()
 }
 
 /// The hash of a workload name, for names of objects that would otherwise be too long or clash.
@@ -45,18 +48,19 @@ enum Level {
 }
 
 impl Level {
-    fn leaves_out(&self, key: &str, value: &Value) -> bool {
+    fn leaves_out<J: Json>(&self, key: &str, value: &J) -> bool {
         match self {
             Self::Metadata => match key {
                 "creationTimestamp" => true,
                 "labels" | "annotations" => {
                     let level = self.below(key);
-                    value.is_null()
-                        || value.as_object().is_some_and(|entries| {
-                            entries
-                                .iter()
-                                .all(|(key, value)| level.leaves_out(key, value))
-                        })
+                    match value.look() {
+                        Look::Null => true,
+                        Look::Object => value
+                            .entries()
+                            .all(|(key, value)| level.leaves_out(key, value)),
+                        _ => false,
+                    }
                 }
                 _ => false,
             },
@@ -76,61 +80,92 @@ impl Level {
     }
 }
 
-fn write_object(text: &mut Vec<u8>, fields: &Map<String, Value>, level: &Level) {
+fn write_object<J: Json>(text: &mut Hashed, object: &J, level: &Level) {
     // the map's own order depends on a feature that any crate of a build may switch on
-    let mut entries: Vec<(&String, &Value)> = fields
-        .iter()
-        .filter(|(key, value)| !level.leaves_out(key, value))
+    let mut entries: Vec<(&str, &J)> = object
+        .entries()
+        .filter(|(key, value)| !level.leaves_out(key, *value))
         .collect();
     if !entries.is_sorted_by(|a, b| a.0 <= b.0) {
         entries.sort_unstable_by_key(|entry| entry.0);
     }
-    text.push(b'{');
+    text.push(b"{");
     for (position, (key, value)) in entries.into_iter().enumerate() {
         if position > 0 {
-            text.push(b',');
+            text.push(b",");
         }
         write_text(text, key);
-        text.push(b':');
-        match value {
-            Value::Object(fields) => write_object(text, fields, &level.below(key)),
-            other => write_value(text, other),
+        text.push(b":");
+        match value.look() {
+            Look::Object => write_object(text, value, &level.below(key)),
+            _ => write_value(text, value),
         }
     }
-    text.push(b'}');
+    text.push(b"}");
 }
 
-fn write_value(text: &mut Vec<u8>, value: &Value) {
-    match value {
-        Value::Null => text.extend_from_slice(b"null"),
-        Value::Bool(true) => text.extend_from_slice(b"true"),
-        Value::Bool(false) => text.extend_from_slice(b"false"),
-        Value::Number(number) => text.extend_from_slice(number.to_string().as_bytes()),
-        Value::String(string) => write_text(text, string),
-        Value::Array(items) => {
-            text.push(b'[');
-            for (position, item) in items.iter().enumerate() {
+fn write_value<J: Json>(text: &mut Hashed, value: &J) {
+    match value.look() {
+        Look::Null => text.push(b"null"),
+        Look::Bool(true) => text.push(b"true"),
+        Look::Bool(false) => text.push(b"false"),
+        Look::Number(number) => text.push(number.to_string().as_bytes()),
+        Look::Text(string) => write_text(text, string),
+        Look::List => {
+            text.push(b"[");
+            for (position, item) in value.items().enumerate() {
                 if position > 0 {
-                    text.push(b',');
+                    text.push(b",");
                 }
                 write_value(text, item);
             }
-            text.push(b']');
+            text.push(b"]");
         }
-        Value::Object(fields) => write_object(text, fields, &Level::Below),
+        Look::Object => write_object(text, value, &Level::Below),
     }
 }
 
 /// Only what would end the string or the escape is escaped: the text is hashed, not parsed.
-fn write_text(text: &mut Vec<u8>, string: &str) {
-    text.push(b'"');
-    for byte in string.bytes() {
-        if byte == b'"' || byte == b'\\' {
-            text.push(b'\\');
-        }
-        text.push(byte);
+fn write_text(text: &mut Hashed, string: &str) {
+    text.push(b"\"");
+    let mut rest = string.as_bytes();
+    while let Some(at) = rest.iter().position(|byte| matches!(byte, b'"' | b'\\')) {
+        let (plain, escaped) = rest.split_at(at);
+        text.push(plain);
+        text.push(b"\\");
+        let (one, after) = escaped.split_at(1);
+        text.push(one);
+        rest = after;
     }
-    text.push(b'"');
+    text.push(rest);
+    text.push(b"\"");
+}
+
+/// A text of which only the hash is wanted: of a large one no more than a piece is ever held.
+#[derive(Default)]
+struct Hashed {
+    hash: Sha256,
+    piece: Vec<u8>,
+}
+
+impl Hashed {
+    const PIECE: usize = 8 << 10;
+
+    fn push(&mut self, bytes: &[u8]) {
+        if self.piece.len() + bytes.len() > Self::PIECE {
+            self.hash.update(&self.piece);
+            self.piece.clear();
+            if bytes.len() > Self::PIECE {
+                return self.hash.update(bytes);
+            }
+        }
+        self.piece.extend_from_slice(bytes);
+    }
+
+    fn hex(mut self) -> String {
+        self.hash.update(&self.piece);
+        hex(&self.hash.finalize())
+    }
 }
 
 fn hex(digest: &[u8]) -> String {
@@ -144,7 +179,7 @@ fn hex(digest: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -169,6 +204,8 @@ mod tests {
         )
         .unwrap();
         assert_eq!(template_hash(&turned), plain);
+        // whichever way it is held
+        assert_eq!(template_hash(&sluice_tree::Value::from(&marked)), plain);
         let empty = json!({"metadata": {"labels": {}, "annotations": {}}, "spec": {}});
         assert_eq!(
             template_hash(&empty),
@@ -200,5 +237,21 @@ mod tests {
         let mut deeper = template();
         deeper["spec"]["labels"] = json!({"pod-template-hash": "abc"});
         assert_ne!(template_hash(&deeper), plain);
+    }
+
+    #[test]
+    fn a_template_of_any_size_is_hashed_as_one_text() {
+        for length in [0, 1, 8_100, 8_190, 8_191, 8_192, 8_193, 20_000, 100_000] {
+            let text = "x\"y".repeat(length / 3) + &"z".repeat(length % 3);
+            let template = json!({"spec": {"list": [&text, &text, &text], "number": -7, "odd": 0.5, "none": null, "yes": true}});
+            let escaped = text.replace('"', "\\\"");
+            let whole = format!(
+                "{{\"spec\":{{\"list\":[\"{escaped}\",\"{escaped}\",\"{escaped}\"],\"none\":null,\"number\":-7,\"odd\":0.5,\"yes\":true}}}}"
+            );
+            let expected = hex(&Sha256::digest(whole.as_bytes()));
+            assert_eq!(template_hash(&template), expected, "{length}");
+            let tree = sluice_tree::Value::from(&template);
+            assert_eq!(template_hash(&tree), expected, "{length}");
+        }
     }
 }

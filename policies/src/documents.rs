@@ -3,8 +3,8 @@
 //! In a block the first document is the object, one with `# before the update` is the one it replaces, and every other is a fact. `# finding: LINE` is a denial, `# warning: LINE` a warning; LINE is what the user sees. `# parameters: {…}` sets parameters (JSON),
 //! `# facts: unknown` takes all knowledge away, `# facts: part` says that there may be more than the facts tell.
 
-use serde_json::{Value, json};
 use sluice_api::{Action, Finding, PolicySpec};
+use sluice_tree::{Value, json};
 
 use crate::facts::Stock;
 use crate::{
@@ -53,7 +53,7 @@ fn directive<'a>(text: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
 }
 
 pub(crate) fn set_of(rules: Value) -> PolicySet {
-    let spec: PolicySpec = serde_json::from_value(json!({"rules": rules})).unwrap();
+    let spec: PolicySpec = sluice_tree::from_value(json!({"rules": rules})).unwrap();
     let (set, problems) = PolicySet::compile([PolicySource {
         namespace: "sluice-system",
         name: "test",
@@ -77,7 +77,9 @@ fn told(finding: &Finding) -> String {
 fn run(rule: &dyn Rule, block: &Block<'_>, wrong: &mut Vec<String>) {
     let parameters: Value = directive(&block.text, "parameters")
         .next()
-        .map_or(json!({}), |text| serde_json::from_str(text).unwrap());
+        .map_or(json!({}), |text| {
+            sluice_tree::Reader::default().read(text).unwrap()
+        });
     let set = set_of(json!([{"use": rule.name(), "parameters": parameters}]));
     let known = directive(&block.text, "facts").next();
     assert!(

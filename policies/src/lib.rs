@@ -53,5 +53,5 @@ pub use library::{DEFAULT_SET, library, sets_with};
 pub use own::{CODE as OWN_RULES, document as own_rules_document};
 pub use rule::{Category, Parameter, Rule, RuleInfo};
 pub use rules::{HIDES_VALUES, rule_by_code, rule_by_name, rules};
-pub use set::{PolicyProblem, PolicySet, PolicySource};
+pub use set::{Compiler, PolicyProblem, PolicySet, PolicySource};
 pub use subject::{Judgement, NotJudged, Operation, Subject};

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use serde_json::Value;
 use sluice_api::Finding;
+use sluice_tree::Value;
 
 /// What is being done with the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

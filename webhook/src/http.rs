@@ -14,10 +14,10 @@ use axum::{
     response::Response,
     routing::post,
 };
-use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use sluice_runtime::drain::panic_text;
+use tokio::sync::Semaphore;
 
 use crate::{
     attempts::{Attempt, Attempts},
@@ -29,6 +29,8 @@ use crate::{
 
 /// The largest review: an object of 1.5 MiB and its old version with managedFields stay well below.
 pub const BODY_LIMIT: usize = 8 * 1024 * 1024;
+/// From this size on reviews are judged one after the other: each is done in a fraction of a second, and what they hold at their peak does not add up.
+const LARGE: usize = 1024 * 1024;
 /// How much of an oversized body is read and thrown away, so that the sender reads our answer instead of a broken connection.
 const THROWN_AWAY: usize = 32 * 1024 * 1024;
 
@@ -46,6 +48,8 @@ pub struct Door {
     pub rings: Arc<Rings>,
     /// Where refused releases are noted.
     attempts: Option<Attempts>,
+    /// Whose turn it is among large reviews.
+    large: Semaphore,
     judge: Judge,
 }
 
@@ -64,6 +68,7 @@ impl Door {
             metrics,
             rings: Arc::default(),
             attempts: None,
+            large: Semaphore::new(1),
             judge,
         }
     }
@@ -166,6 +171,11 @@ async fn review(door: &Door, hook: Hook, request: Request) -> Result<Vec<u8>, Re
         return Err(Refused::NotReady(waiting));
     }
     content_type?;
+    let _turn = match body.len() {
+        // never closed
+        LARGE.. => door.large.acquire().await.ok(),
+        _ => None,
+    };
     judged(door, hook, &body)
 }
 
@@ -184,22 +194,33 @@ fn content_type(request: &Request) -> Result<(), Refused> {
     }
 }
 
-async fn body(request: Request) -> Result<Bytes, Refused> {
+/// The body in one piece, held once: what arrives is copied to where it stays, and let go.
+async fn body(request: Request) -> Result<Vec<u8>, Refused> {
+    let announced = request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     let mut body = request.into_body();
-    match Limited::new(&mut body, BODY_LIMIT).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            let mut read = BODY_LIMIT;
+    let mut held = Vec::with_capacity(announced.unwrap_or(0).min(BODY_LIMIT));
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Refused::Cut(error.to_string()))?;
+        let Some(data) = frame.data_ref() else {
+            continue;
+        };
+        if held.len() + data.len() > BODY_LIMIT {
+            let mut read = held.len() + data.len();
+            drop(held);
             while let Some(Ok(frame)) = body.frame().await {
-                read += frame.data_ref().map_or(0, Bytes::len);
+                read += frame.data_ref().map_or(0, bytes::Bytes::len);
                 if read > THROWN_AWAY {
                     break;
                 }
             }
-            Err(Refused::TooLarge)
+            return Err(Refused::TooLarge);
         }
-        Err(error) => Err(Refused::Cut(error.to_string())),
+        held.extend_from_slice(data);
     }
+    Ok(held)
 }
 
 /// One review from bytes to bytes. A panic in here is this review's alone: nothing it touches is shared but the indexes, which readers never change.

@@ -12,7 +12,7 @@ mod scope;
 pub(crate) use scope::{Raised, Scope, Writer};
 
 use crate::{
-    bindings::{Binding, Bindings},
+    bindings::Bindings,
     budget::{Arena, Budget},
     fault::Fault,
     node::{Ask, Kind, Node},
@@ -76,8 +76,8 @@ impl<'a> Run<'a, '_> {
             Kind::Bytes(bytes) => Ok(Value::Bytes(bytes)),
             Kind::Type(name) => Ok(Value::Type(name)),
             Kind::Variable(place) => match self.bindings.get(*place) {
-                Some(Binding::Value(value)) => Ok(*value),
-                Some(Binding::Fault(fault)) => Err(here(Raised::Fault(Box::new(fault.clone())))),
+                Some(Ok(value)) => Ok(value),
+                Some(Err(fault)) => Err(here(Raised::Fault(Box::new(fault)))),
                 None => Err(here(Raised::failed("a variable of another environment"))),
             },
             Kind::Local(place) => self

@@ -1,6 +1,6 @@
 //! Lists and maps by what one can ask them, whichever way they are held.
 
-use serde_json::{Map, Value as Json};
+use sluice_tree::{Key, Map, Value as Json};
 
 use super::{Value, compare_keys};
 
@@ -66,13 +66,13 @@ impl<'a> Value<'a> {
 }
 
 /// The field of a JSON object; `null` is absent.
-pub(crate) fn field<'a>(map: &'a Map<String, Json>, name: &str) -> Option<Value<'a>> {
+pub(crate) fn field<'a>(map: &'a Map, name: &str) -> Option<Value<'a>> {
     map.get(name)
         .filter(|value| !value.is_null())
         .map(Value::of_json)
 }
 
-fn present(map: &Map<String, Json>) -> impl Iterator<Item = (&String, &Json)> {
+fn present(map: &Map) -> impl Iterator<Item = (&Key, &Json)> {
     map.iter().filter(|(_, value)| !value.is_null())
 }
 
@@ -96,7 +96,7 @@ impl<'a> Iterator for Elements<'a> {
 /// Entries of a map.
 pub(crate) enum Entries<'a> {
     Own(std::slice::Iter<'a, (Value<'a>, Value<'a>)>),
-    Json(serde_json::map::Iter<'a>),
+    Json(sluice_tree::Iter<'a>),
 }
 
 impl<'a> Iterator for Entries<'a> {

@@ -11,7 +11,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Map, Value as Json};
+use sluice_tree::{Map, Value as Json};
 
 pub(crate) use json::field;
 pub(crate) use order::{compare, compare_keys, equal};
@@ -46,7 +46,7 @@ pub enum Value<'a> {
     /// A list of the object, not copied.
     JsonList(&'a [Json]),
     /// A map of the object, not copied.
-    JsonMap(&'a Map<String, Json>),
+    JsonMap(&'a Map),
     /// A moment.
     Timestamp(Timestamp),
     /// A span of time.

@@ -16,6 +16,7 @@ use std::{
 };
 
 use cost::{Cost, measure};
+use peers::Measured;
 
 const MANIFESTS: usize = 1_000;
 /// Runs on all manifests, and on one.
@@ -64,13 +65,14 @@ fn main() -> Result<(), String> {
             }),
         ),
     ] {
-        let cost = measure(&mut sluice(path, form), runs, &[0]);
+        let cost = measure(&mut sluice(path, form, None), runs, &[0]);
         println!("{what:<32} {}  {}", line(&cost), against(&cost, bar));
         costs.push(cost);
     }
     if !peers.is_empty() {
-        let measured = peers::measure_all(&peers, &folder, &all, &one);
-        let found = peers::of_sluice(cost::output(&mut sluice(&all, "json"), &[0]));
+        let found = peers::of_sluice(&cost::output(&mut sluice(&all, "json", None), &[0]));
+        let mut measured = vec![same_rules(&folder, &all, &one)];
+        measured.extend(peers::measure_all(&peers, &folder, &all, &one));
         let text = page::page(bytes, &costs, &found, &measured);
         match &page {
             Some(file) => fs::write(file, text).expect("the page is written"),
@@ -81,6 +83,21 @@ fn main() -> Result<(), String> {
         eprintln!("{} is left over: {error}", folder.display());
     }
     Ok(())
+}
+
+/// `sluice check` by the rules that gator and kyverno are given.
+fn same_rules(scratch: &Path, all: &Path, one: &Path) -> Measured {
+    let policy = scratch.join("sluice.yaml");
+    fs::write(&policy, include_str!("peers/sluice.yaml")).expect("the policy is written");
+    let run = |path: &Path, form: &str| sluice(path, form, Some(&policy));
+    Measured {
+        name: "`sluice check`, the same rules",
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        checks: "6 expressions in CEL, and every field against Kubernetes' schema",
+        found: peers::of_own_rules(&cost::output(&mut run(all, "json"), &[0])),
+        all: measure(&mut run(all, "text"), RUNS.0, &[0]),
+        one: measure(&mut run(one, "text"), RUNS.1, &[0]),
+    }
 }
 
 /// The folders of other programs, and the page to write.
@@ -107,8 +124,8 @@ fn arguments() -> Result<(Vec<PathBuf>, Option<PathBuf>), String> {
     Ok((peers, page))
 }
 
-/// The command that is measured: the default set, every finding printed.
-fn sluice(path: &Path, form: &str) -> Command {
+/// The command that is measured: the default set or a policy, every finding printed.
+fn sluice(path: &Path, form: &str, policy: Option<&Path>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sluice"));
     let arguments: [OsString; 6] = [
         "check".into(),
@@ -122,6 +139,9 @@ fn sluice(path: &Path, form: &str) -> Command {
         .args(arguments)
         .env("KUBECONFIG", "/nonexistent")
         .env_remove("SLUICE_CONFIG");
+    if let Some(policy) = policy {
+        command.arg("--policies").arg(policy);
+    }
     command
 }
 

@@ -112,7 +112,7 @@ pub fn measure_all(folders: &[PathBuf], scratch: &Path, all: &Path, one: &Path) 
 }
 
 /// What `sluice check` found, of its answer in JSON.
-pub fn of_sluice(output: Output) -> String {
+pub fn of_sluice(output: &Output) -> String {
     let verdict: serde_json::Value =
         serde_json::from_slice(&output.stdout).expect("the answer is JSON");
     let summary = &verdict["summary"];
@@ -120,6 +120,18 @@ pub fn of_sluice(output: Output) -> String {
         "{} deny, {} warn, {} unknown without facts",
         summary["deny"], summary["warn"], summary["unknown"]
     )
+}
+
+/// What own rules found, likewise.
+pub fn of_own_rules(output: &Output) -> String {
+    let verdict: serde_json::Value =
+        serde_json::from_slice(&output.stdout).expect("the answer is JSON");
+    let objects = verdict["objects"].as_array().expect("objects");
+    let findings = objects
+        .iter()
+        .flat_map(|object| object["findings"].as_array().expect("findings"));
+    let own = findings.filter(|finding| finding["code"] == "OWN").count();
+    format!("{own} violations")
 }
 
 impl Peer {

@@ -248,7 +248,7 @@ mod tests {
             .collect();
         let mut known = Known::default();
         let namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: default}\n";
-        let namespace: serde_json::Value = serde_saphyr::from_str(namespace).unwrap();
+        let namespace: sluice_tree::Value = serde_saphyr::from_str(namespace).unwrap();
         known.learn([&namespace], Reach::Facts, "default");
         let targets = sluice_probes::validate::TargetRules::default();
         let policy = Source {

@@ -108,7 +108,7 @@ fn of_objects(objects: &[Object], mut problems: Vec<Problem>, bounds: ExceptionB
             problems.push(no_namespace(object));
             continue;
         };
-        match serde_json::from_value(object.value["spec"].clone()) {
+        match sluice_tree::from_value(&object.value["spec"]) {
             Ok(spec) => {
                 let title = format!("{namespace}/{}", object.name());
                 places.insert(title, (object.file.clone(), object.position()));

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
 use sluice_policies::{
     FactKind, Facts,
     facts::{ObservedPeak, Stock},
 };
+use sluice_tree::Value;
 
 use crate::manifest::{Problem, document::Object};
 
@@ -85,7 +85,9 @@ impl Known {
                 .as_object()
                 .into_iter()
                 .flatten()
-                .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+                .filter_map(|(key, value)| {
+                    Some((key.as_str().to_owned(), value.as_str()?.to_owned()))
+                })
                 .collect();
             // the API server sets it on every namespace
             labels.insert("kubernetes.io/metadata.name".to_owned(), name.to_owned());
@@ -164,7 +166,7 @@ impl Known {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use sluice_tree::json;
 
     use sluice_policies::Named;
 

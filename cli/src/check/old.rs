@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, path::Path};
 
-use serde_json::Value;
+use sluice_tree::Value;
 
 use super::verdict::Judged;
 use crate::manifest::document::Object;

@@ -110,7 +110,7 @@ pub(crate) fn of_sources(sources: &[Source], mut problems: Vec<Problem>) -> Load
         } else {
             own::problems(policy, &TargetRules::default())
         };
-        match serde_json::from_value(policy.value["spec"].clone()) {
+        match sluice_tree::from_value(&policy.value["spec"]) {
             Ok(spec) if found.is_empty() => {
                 specs.push((
                     policy,

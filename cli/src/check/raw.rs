@@ -2,9 +2,9 @@
 //!
 //! These findings deny in the check and nowhere else: in the cluster the mistake is gone, or the object is, before any webhook is asked.
 
-use serde_json::Value;
 use sluice_api::{Action, Certainty, Finding};
 use sluice_policies::schema::{RawRule, SchemaFinding, Schemas, raw_rule_by_code};
+use sluice_tree::Value;
 
 use crate::manifest::document::Object;
 

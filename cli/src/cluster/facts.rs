@@ -7,8 +7,8 @@ use kube::{
     core::{ApiResource, DynamicResourceScope, GroupVersionKind, PartialObjectMeta},
 };
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
 use sluice_policies::FactKind;
+use sluice_tree::{Value, json};
 
 use super::explained;
 use crate::check::facts::{Known, Reach};
@@ -116,10 +116,10 @@ where
 
 fn value(item: DynamicObject, resource: &ApiResource) -> Value {
     let mut value = item.data;
-    value["apiVersion"] = json!(resource.api_version);
-    value["kind"] = json!(resource.kind);
-    value["metadata"] = json!(item.metadata);
-    value
+    value["apiVersion"] = serde_json::json!(resource.api_version);
+    value["kind"] = serde_json::json!(resource.kind);
+    value["metadata"] = serde_json::json!(item.metadata);
+    value.into()
 }
 
 fn resource_of(kind: FactKind) -> ApiResource {

@@ -56,7 +56,7 @@ pub fn objects() -> anyhow::Result<Vec<(Part, Value)>> {
         objects.extend(
             read.objects
                 .into_iter()
-                .map(|object| (manifest.part, object.value)),
+                .map(|object| (manifest.part, object.value.into())),
         );
     }
     Ok(objects)

@@ -5,7 +5,7 @@ use std::{
     thread::{self, ScopedJoinHandle},
 };
 
-use serde_json::Value;
+use sluice_tree::Value;
 
 use super::{
     Position, Problem,
@@ -335,7 +335,9 @@ fn take(file: &str, mut node: Node, manifests: &mut Manifests) {
         return;
     }
     let text = |key: &str| match node.get(key).map(|value| &value.content) {
-        Some(Content::Plain(Value::String(text))) if !text.is_empty() => Some(text.clone()),
+        Some(Content::Plain(Value::String(text))) if !text.is_empty() => {
+            Some(text.as_str().to_owned())
+        }
         _ => None,
     };
     let (api_version, kind) = (text("apiVersion"), text("kind"));

@@ -6,8 +6,8 @@ use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, SeqAccess, Visitor},
 };
-use serde_json::{Number, Value};
 use serde_saphyr::{DuplicateKeyPolicy, Location, Spanned};
+use sluice_tree::{Key, Number, Value};
 
 use super::{
     Position,
@@ -37,7 +37,7 @@ pub enum Content {
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// The key.
-    pub key: Box<str>,
+    pub key: Key,
     /// The value; it stands where the key stands.
     pub value: Node,
     mark: Mark,
@@ -205,7 +205,7 @@ impl Node {
             Content::Map(entries) => Value::Object(
                 entries
                     .iter()
-                    .map(|entry| (entry.key.as_ref().to_owned(), entry.value.value()))
+                    .map(|entry| (entry.key.clone(), entry.value.value()))
                     .collect(),
             ),
         }
@@ -409,7 +409,7 @@ impl<'de> Deserialize<'de> for Content {
                     map.next_entry::<Spanned<String>, Spanned<Content>>()?
                 {
                     entries.push(Entry {
-                        key: key.value.into_boxed_str(),
+                        key: key.value.into(),
                         value: Node::of(value),
                         mark: Mark::of(key.referenced),
                     });
@@ -425,7 +425,7 @@ impl<'de> Deserialize<'de> for Content {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use sluice_tree::json;
 
     use super::*;
     use crate::manifest::path;

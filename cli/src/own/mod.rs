@@ -43,14 +43,14 @@ pub fn problems(object: &Object, targets: &TargetRules) -> Vec<Problem> {
             format!("kind: {}; passes: {}", object.kind(), kinds.join(", ")),
         )];
     };
-    let found = schema::problems(schema, &object.value);
+    let value = &Value::from(&object.value);
+    let found = schema::problems(schema, value);
     if !found.is_empty() {
         return found
             .into_iter()
             .map(|problem| object.problem(&problem.path, problem.message))
             .collect();
     }
-    let value = &object.value;
     let found: Result<Vec<(String, String)>, (String, String)> = match object.kind() {
         "Probe" => read::<Probe>(value).map(|probe| {
             texts(

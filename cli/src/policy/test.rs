@@ -5,9 +5,9 @@ use std::path::Path;
 use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::{Value, json};
 use sluice_policies::schema::Schemas;
 use sluice_probes::validate::TargetRules;
+use sluice_tree::{Value, json};
 
 use super::{
     beside::Beside,
@@ -93,7 +93,7 @@ pub fn run(test: &Test, namespace: &str) -> anyhow::Result<Outcome> {
         .iter()
         .filter(|object| own::is_test(object))
     {
-        let file = match serde_json::from_value::<TestFile>(object.value.clone()) {
+        let file = match sluice_tree::from_value::<TestFile>(&object.value) {
             Ok(file) => file,
             Err(_) => {
                 problems.push(not_a_test(object));
@@ -143,7 +143,8 @@ pub fn run(test: &Test, namespace: &str) -> anyhow::Result<Outcome> {
 
 /// Why a document is no test, with the place. Read a second time: only then does the reader know the path.
 fn not_a_test(object: &Object) -> Problem {
-    let read: Result<TestFile, _> = serde_path_to_error::deserialize(&object.value);
+    let read: Result<TestFile, _> =
+        serde_path_to_error::deserialize(&serde_json::Value::from(&object.value));
     match read {
         Err(error) => {
             let path = error.path().to_string();

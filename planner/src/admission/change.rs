@@ -35,11 +35,16 @@ pub(super) struct Old<'a> {
 impl<'a> Change<'a> {
     pub fn of(request: &Request<'a>) -> Result<Self, AdmissionError> {
         let new = DeploymentView::of(request.new).map_err(AdmissionError::New)?;
-        let old = request.old.map(Old::of).transpose()?;
-        // comparing is cheaper than hashing, and most updates change no template
-        let target = match &old {
-            Some(old) if old.view.template == new.template => old.hash.clone(),
-            _ => template_hash(new.template),
+        let hash = request.hashes.and_then(|hashes| hashes.old);
+        let old = request
+            .old
+            .map(|object| Old::of(object, hash))
+            .transpose()?;
+        let target = match (&old, request.hashes) {
+            (_, Some(hashes)) => hashes.new.to_owned(),
+            // comparing is cheaper than hashing, and most updates change no template
+            (Some(old), None) if old.view.template == new.template => old.hash.clone(),
+            (_, None) => template_hash(new.template),
         };
         Ok(Self {
             request: *request,
@@ -99,9 +104,9 @@ impl<'a> Change<'a> {
 }
 
 impl<'a> Old<'a> {
-    fn of(object: &'a Value) -> Result<Self, AdmissionError> {
+    fn of(object: &'a Value, hash: Option<&str>) -> Result<Self, AdmissionError> {
         let view = DeploymentView::of(object).map_err(AdmissionError::Old)?;
-        let hash = template_hash(view.template);
+        let hash = hash.map_or_else(|| template_hash(view.template), str::to_owned);
         // an unreadable annotation is not absence: the pin decides whether the fields are ours
         let originals = annotations::originals(&view).ok().flatten();
         let started = view.is_pinned()

@@ -54,8 +54,20 @@ pub struct Request<'a> {
     pub old: Option<&'a Value>,
     /// The object as it shall be, defaults included.
     pub new: &'a Value,
+    /// The hashes of their pod templates, where the caller took them; then the objects need not hold their templates, only something in their place. Without
+    /// them they are taken here.
+    pub hashes: Option<Hashes<'a>>,
     /// Whether nothing will be stored.
     pub dry_run: bool,
+}
+
+/// What [`crate::template::template_hash`] says of the pod templates of a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Hashes<'a> {
+    /// Of the object as it was; `None` on create.
+    pub old: Option<&'a str>,
+    /// Of the object as it shall be.
+    pub new: &'a str,
 }
 
 /// What the webhook knows about the workload, from its caches.

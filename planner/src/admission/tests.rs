@@ -35,6 +35,7 @@ fn request<'a>(kind: WorkloadKind, old: Option<&'a Value>, new: &'a Value) -> Re
         name: "checkout",
         old,
         new,
+        hashes: None,
         dry_run: false,
     }
 }

@@ -299,6 +299,7 @@ impl World {
                 name: "checkout",
                 old: Some(&old),
                 new,
+                hashes: None,
                 dry_run: false,
             };
             mutate(&request, &facts).unwrap()
@@ -312,6 +313,7 @@ impl World {
                 name: "checkout",
                 old: Some(&old),
                 new: &last,
+                hashes: None,
                 dry_run: false,
             },
             &facts,

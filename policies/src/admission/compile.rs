@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
 use sluice_api::{Action, reading};
 use sluice_cel::{Environment, Problem, Program, Type};
+use sluice_tree::{Value, json};
 
 use super::{
     Admission, Binding, Param, Policy, Validation,
@@ -202,13 +202,14 @@ fn read<S: DeserializeOwned>(object: &Value) -> Result<(String, S), Vec<PolicyPr
     if ![format!("{GROUP}/v1"), format!("{GROUP}/v1beta1")].contains(&version.to_owned()) {
         return Err(vec![problem("apiVersion", version, format!("{GROUP}/v1"))]);
     }
-    let written: Written<S> = reading::read(object).map_err(|unreadable| {
-        vec![problem(
-            &unreadable.path,
-            unreadable.found,
-            "what `kubectl explain` says of the field",
-        )]
-    })?;
+    let written: Written<S> =
+        reading::read(serde_json::Value::from(object)).map_err(|unreadable| {
+            vec![problem(
+                &unreadable.path,
+                unreadable.found,
+                "what `kubectl explain` says of the field",
+            )]
+        })?;
     let name = written.metadata.name;
     if name.is_empty() {
         return Err(vec![problem("metadata.name", "absent", "a name")]);

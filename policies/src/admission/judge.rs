@@ -1,8 +1,8 @@
 //! The policies of the API server before one object.
 
-use serde_json::{Map, Value, json};
 use sluice_api::{Action, Certainty};
 use sluice_cel::{Arena, Bindings, Budget, Fault, Program, Value as CelValue};
+use sluice_tree::{Map, Value, json};
 
 use super::{
     Admission, Binding, Param, Policy, Validation,

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
 use sluice_api::component::LabelSelector;
+use sluice_tree::Value;
 
 use super::{
     resource::Asked,
@@ -173,6 +173,6 @@ pub(super) fn labels(object: &Value) -> BTreeMap<String, String> {
         .and_then(Value::as_object)
         .into_iter()
         .flatten()
-        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+        .filter_map(|(key, value)| Some((key.as_str().to_owned(), value.as_str()?.to_owned())))
         .collect()
 }

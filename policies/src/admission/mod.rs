@@ -21,9 +21,9 @@ mod spec;
 #[cfg(test)]
 mod tests;
 
-use serde_json::Value;
 use sluice_api::Action;
 use sluice_cel::{Environment, Program};
+use sluice_tree::Value;
 
 pub(crate) use compile::{check, compile};
 use resource::CustomKinds;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use sluice_tree::Value;
 
 use crate::{
     Operation, Subject,
@@ -42,7 +42,7 @@ impl CustomKinds {
     /// What they mean, for the digest.
     pub fn meaning(&self) -> String {
         let kinds: Vec<_> = self.0.iter().collect();
-        serde_json::json!({ "customKinds": kinds }).to_string()
+        sluice_tree::json!({ "customKinds": kinds }).to_string()
     }
 
     fn get(&self, group: &str, kind: &str) -> Option<&(String, bool)> {

@@ -1,8 +1,8 @@
 //! The two kinds as they are written. A field that is not known is refused: the API server would drop it.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use sluice_api::component::LabelSelector;
+use sluice_tree::Value;
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
 use sluice_api::{Action, Certainty};
+use sluice_tree::{Value, json};
 
 use crate::{Facts, Judgement, NotJudged, Operation, PolicySet, Subject, documents::yaml};
 

@@ -1,6 +1,6 @@
 //! The claims for storage that come with every pod.
 
-use serde_json::Value;
+use sluice_tree::Value;
 
 use super::{Quantity, Unreadable};
 use crate::view::{Anchor, Kind, Read, View, join, lookup};
@@ -67,8 +67,5 @@ fn claim<'a>(template: &'a Value, path: &str) -> Result<Claim<'a>, Unreadable> {
 }
 
 fn list(value: Option<&Value>) -> &[Value] {
-    value
-        .and_then(Value::as_array)
-        .map(Vec::as_slice)
-        .unwrap_or_default()
+    value.and_then(Value::as_array).unwrap_or_default()
 }

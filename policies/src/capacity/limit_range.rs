@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use sluice_tree::Value;
 
 use super::{Quantity, need::amounts};
 use crate::view::lookup;
@@ -105,7 +105,6 @@ fn sorted(limit_ranges: &[Value]) -> Vec<&Value> {
 fn items(range: &Value) -> &[Value] {
     lookup(range, "spec.limits")
         .and_then(Value::as_array)
-        .map(Vec::as_slice)
         .unwrap_or_default()
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use sluice_tree::Value;
 
 use super::{Claim, ContainerDefaults, Quantity, claims::claims};
 use crate::view::{Anchor, Container, Read, Role, View, join, lookup};
@@ -215,7 +215,7 @@ pub(super) fn amounts(list: Option<&Value>) -> Result<Amounts, (String, String)>
     list.iter()
         .filter(|(_, value)| !value.is_null())
         .map(|(resource, value)| match Quantity::of(value) {
-            Ok(amount) => Ok((resource.clone(), amount.rounded_to_milli())),
+            Ok(amount) => Ok((resource.as_str().to_owned(), amount.rounded_to_milli())),
             Err(error) => Err((resource.chars().take(80).collect(), error.to_string())),
         })
         .collect()
@@ -233,7 +233,7 @@ pub(super) fn amount_map(object: &Value, path: &str) -> Result<Option<Amounts>, 
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use sluice_tree::json;
 
     use super::*;
 

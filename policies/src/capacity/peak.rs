@@ -1,6 +1,6 @@
 //! How many pods of a workload exist at once, at most.
 
-use serde_json::Value;
+use sluice_tree::Value;
 
 use crate::view::{Field, Int, IntOrPercent, Kind, Read, View, lookup};
 
@@ -135,7 +135,7 @@ pub(crate) fn running(view: &View<'_>) -> i64 {
                 .written(Read::object("status"))
                 .and_then(|status| lookup(status, "active"))
                 .and_then(Value::as_array)
-                .map_or(0, Vec::len);
+                .map_or(0, <[Value]>::len);
             let pods = job(view).map_or(0, |peak| peak.pods);
             i64::try_from(jobs).unwrap_or(i64::MAX).saturating_mul(pods)
         }
@@ -187,7 +187,7 @@ fn senseless(read: Read, field: &Field<'_>, passes: &'static str) -> Senseless {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use sluice_tree::json;
 
     use super::*;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use sluice_tree::Value;
 
 use super::{Need, PodNeed, Quantity, need::amount_map};
 use crate::view::{Read, View, field_text, lookup};
@@ -174,7 +174,6 @@ fn crosses_namespaces(view: &View<'_>) -> bool {
 fn list<'a>(object: &'a Value, path: &str) -> &'a [Value] {
     lookup(object, path)
         .and_then(Value::as_array)
-        .map(Vec::as_slice)
         .unwrap_or_default()
 }
 

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use serde_json::{Map, Value};
+use sluice_tree::{Map, Value};
 
 use super::{
-    row::Part,
+    row::{Part, Row},
     table::{PLACES, ROWS},
 };
 use crate::view::{Anchor, Kind, lookup};
@@ -19,11 +19,14 @@ pub fn with_defaults(object: &Value) -> Cow<'_, Value> {
     let Some(kind) = Kind::of(object) else {
         return Cow::Borrowed(object);
     };
+    // an object of the API server lacks nothing: to look costs no copy, and what is copied shares what is not touched
     let mut filled = object.clone();
-    fill(&mut filled, kind, Part::Object);
-    if let Some(pod) = kind
-        .prefix(Anchor::Pod)
-        .and_then(|path| at_mut(&mut filled, path))
+    if lacks(object, kind, Part::Object) {
+        fill(&mut filled, kind, Part::Object);
+    }
+    if let Some(path) = kind.prefix(Anchor::Pod)
+        && lookup(&filled, path).is_some_and(|pod| lacks(pod, kind, Part::PodSpec))
+        && let Some(pod) = at_mut(&mut filled, path)
     {
         fill(pod, kind, Part::PodSpec);
     }
@@ -39,22 +42,51 @@ fn fill(part: &mut Value, kind: Kind, what: Part) {
     if !part.is_object() {
         return;
     }
-    for row in ROWS {
-        if row.part != what || !row.kinds.contains(&kind) {
-            continue;
-        }
-        if (row.merges() || lookup(part, row.path).is_none())
-            && row.when.holds(|path| lookup(part, path))
-            && let Some(value) = row.value(part)
-        {
+    for row in rows(kind, what) {
+        if let Some(value) = row.missing(part) {
             set(part, row.path, value);
         }
     }
     for (parent, child, path) in PLACES {
-        if *parent == what {
+        if *parent == what && any(part, path, &|value| lacks(value, kind, *child)) {
             each_mut(part, path, &mut |value| fill(value, kind, *child));
         }
     }
+}
+
+/// Whether filling would change one part or any that lies in it.
+fn lacks(part: &Value, kind: Kind, what: Part) -> bool {
+    part.is_object()
+        && (rows(kind, what).any(|row| row.missing(part).is_some())
+            || PLACES.iter().any(|(parent, child, path)| {
+                *parent == what && any(part, path, &|value| lacks(value, kind, *child))
+            }))
+}
+
+fn rows(kind: Kind, what: Part) -> impl Iterator<Item = &'static Row> {
+    ROWS.iter()
+        .filter(move |row| row.part == what && row.kinds.contains(&kind))
+}
+
+impl Row {
+    /// What a part lacks of it.
+    fn missing(&self, part: &Value) -> Option<Value> {
+        let there = !self.merges() && lookup(part, self.path).is_some();
+        (!there && self.when.holds(|path| lookup(part, path)))
+            .then(|| self.value(part))
+            .flatten()
+    }
+}
+
+/// Whether any value at a path, in which `[*]` stands for the items of a list, is so.
+fn any(value: &Value, path: &str, is_so: &dyn Fn(&Value) -> bool) -> bool {
+    let Some((list, rest)) = path.split_once("[*]") else {
+        return lookup(value, path).is_some_and(is_so);
+    };
+    let rest = rest.strip_prefix('.').unwrap_or(rest);
+    lookup(value, list)
+        .and_then(Value::as_array)
+        .is_some_and(|items| items.iter().any(|item| any(item, rest, is_so)))
 }
 
 fn at_mut<'a>(value: &'a mut Value, path: &str) -> Option<&'a mut Value> {
@@ -76,7 +108,10 @@ fn each_mut(value: &mut Value, path: &str, visit: &mut dyn FnMut(&mut Value)) {
     let rest = rest.strip_prefix('.').unwrap_or(rest);
     if let Some(items) = at_mut(value, list).and_then(Value::as_array_mut) {
         for item in items {
-            each_mut(item, rest, visit);
+            // only where there is something: what is touched is copied
+            if any(item, rest, &|_| true) {
+                each_mut(item, rest, visit);
+            }
         }
     }
 }
@@ -98,7 +133,7 @@ fn set(part: &mut Value, path: &str, value: Value) {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use sluice_tree::json;
 
     use super::*;
     use crate::defaults::{Constant, defaults_samples, row::Filled};

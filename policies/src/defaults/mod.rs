@@ -12,7 +12,7 @@ mod table;
 
 use std::fmt;
 
-use serde_json::{Map, Value};
+use sluice_tree::{Map, Value};
 
 pub use apply::with_defaults;
 use row::Part;

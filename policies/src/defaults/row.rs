@@ -1,6 +1,6 @@
 //! What a row of the table of defaults is: where it belongs, when it applies, what it fills in.
 
-use serde_json::{Map, Value};
+use sluice_tree::{Map, Value};
 
 use super::Constant;
 use crate::view::Kind;

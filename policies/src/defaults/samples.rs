@@ -1,6 +1,6 @@
 //! Small objects that leave every defaulted field out, to be compared with what a real API server makes of them.
 
-use serde_json::{Value, json};
+use sluice_tree::{Value, json};
 
 /// Minimal objects of each kind that together exercise every row of the table. All of them pass the API server's validation.
 ///

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
 use sluice_api::Finding;
+use sluice_tree::Value;
 
 use super::{Entry, glob};
 use crate::{
@@ -115,7 +115,7 @@ fn is_at_or_below(path: &str, found: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use sluice_tree::json;
 
     use super::*;
     use crate::view::Kind;

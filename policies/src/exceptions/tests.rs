@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
 use sluice_api::Certainty;
+use sluice_tree::{Value, json};
 
 use super::*;
 use crate::{
@@ -32,7 +32,7 @@ fn spec(change: &Value) -> PolicyExceptionSpec {
             _ => spec[field] = value.clone(),
         }
     }
-    serde_json::from_value(spec).unwrap()
+    sluice_tree::from_value(spec).unwrap()
 }
 
 fn compiled(specs: &[(&str, &str, PolicyExceptionSpec)]) -> Exceptions {
@@ -647,7 +647,7 @@ fn an_own_rule_is_excepted_as_policy_and_rule_until_the_same_second() {
         {"name": "named-well", "kinds": ["CronJob"], "cel": "object.metadata.name.startsWith('team-')", "message": "a name without its team"},
         {"name": "small-images", "kinds": ["CronJob"], "each": "container", "cel": "container.image == 'small'"},
     ]});
-    let spec_of_policy = serde_json::from_value(rules).unwrap();
+    let spec_of_policy = sluice_tree::from_value(rules).unwrap();
     let named = |namespace, name| PolicySource {
         namespace,
         name,

@@ -1,6 +1,6 @@
 //! What rules read of a HorizontalPodAutoscaler.
 
-use serde_json::Value;
+use sluice_tree::Value;
 
 use super::{name, text};
 use crate::view::lookup;
@@ -48,7 +48,7 @@ impl Autoscaler {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use sluice_tree::json;
 
     use super::*;
 

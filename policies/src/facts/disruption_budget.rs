@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
 use sluice_api::component::LabelSelector;
+use sluice_tree::Value;
 
 use super::name;
 use crate::view::{IntOrPercent, lookup};
@@ -28,7 +28,7 @@ impl DisruptionBudget {
         Self {
             name: name(object),
             selector: lookup(object, "spec.selector")
-                .and_then(|selector| serde::Deserialize::deserialize(selector).ok()),
+                .and_then(|selector| sluice_tree::from_value(selector).ok()),
             min_available: IntOrPercent::of(lookup(object, "spec.minAvailable")),
             max_unavailable: IntOrPercent::of(lookup(object, "spec.maxUnavailable")),
         }
@@ -45,7 +45,7 @@ impl DisruptionBudget {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use sluice_tree::json;
 
     use super::*;
 

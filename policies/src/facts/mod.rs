@@ -16,7 +16,7 @@ mod stock;
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use sluice_tree::Value;
 
 pub use autoscaler::Autoscaler;
 pub use disruption_budget::DisruptionBudget;
@@ -181,7 +181,7 @@ fn texts(object: &Value, path: &str) -> BTreeMap<String, String> {
         .and_then(Value::as_object)
         .into_iter()
         .flatten()
-        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+        .filter_map(|(key, value)| Some((key.as_str().to_owned(), value.as_str()?.to_owned())))
         .collect()
 }
 
@@ -189,7 +189,6 @@ fn texts(object: &Value, path: &str) -> BTreeMap<String, String> {
 fn items<'a>(object: &'a Value, path: &str) -> &'a [Value] {
     crate::view::lookup(object, path)
         .and_then(Value::as_array)
-        .map(Vec::as_slice)
         .unwrap_or_default()
 }
 

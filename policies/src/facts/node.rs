@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use sluice_tree::Value;
 
 use super::name;
 use crate::{capacity::Quantity, view::lookup};
@@ -25,7 +25,9 @@ impl Node {
             .and_then(Value::as_object)
             .into_iter()
             .flatten()
-            .filter_map(|(resource, amount)| Some((resource.clone(), Quantity::of(amount).ok()?)))
+            .filter_map(|(resource, amount)| {
+                Some((resource.as_str().to_owned(), Quantity::of(amount).ok()?))
+            })
             .collect();
         Self {
             name: name(object),
@@ -36,7 +38,7 @@ impl Node {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use sluice_tree::json;
 
     use super::*;
 

@@ -3,7 +3,7 @@
 //! Metrics know pods, rules know workloads. Which workload a pod is of is told by its name alone ([`ObservedPeak::of_pod`]), as controllers make it: metrics
 //! carry no owner, and pods of last week cannot be asked any more. A name that no controller would make is of nobody.
 
-use serde_json::Value;
+use sluice_tree::Value;
 
 use super::{items, text};
 use crate::{capacity::Quantity, view::Kind};
@@ -55,7 +55,7 @@ impl ObservedPeak {
 
     fn read(item: &Value) -> Result<Self, (&'static str, String)> {
         const FIELDS: [&str; 4] = ["kind", "name", "container", "peak"];
-        let strange = |name: &String| !FIELDS.contains(&name.as_str());
+        let strange = |name: &sluice_tree::Key| !FIELDS.contains(&name.as_str());
         match item.as_object() {
             Some(fields) if !fields.keys().any(strange) => {}
             _ => {
@@ -176,7 +176,7 @@ fn owner(pod: &str) -> Option<(Kind, &str)> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use sluice_tree::json;
 
     use super::*;
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
 use sluice_api::WorkloadKind;
+use sluice_tree::Value;
 
 use super::{Listed, items, name, text, texts};
 use crate::view::{Anchor, Int, Read, View, lookup};
@@ -102,7 +102,7 @@ impl<'a> PodTemplates<'a> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use sluice_tree::json;
 
     use super::*;
 

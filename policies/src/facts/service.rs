@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use sluice_tree::Value;
 
 use super::{items, name, text, texts};
 use crate::view::lookup;
@@ -75,7 +75,7 @@ impl ServicePort {
         let number = port.get("port").and_then(Value::as_i64).unwrap_or(0);
         let target = match port.get("targetPort") {
             // the API server fills the port in for an empty target
-            Some(Value::String(name)) if !name.is_empty() => Target::Name(name.clone()),
+            Some(Value::String(name)) if !name.is_empty() => Target::Name(name.as_str().to_owned()),
             Some(Value::Number(target)) if target.as_i64() != Some(0) => {
                 Target::Number(target.as_i64().unwrap_or(0))
             }
@@ -91,7 +91,7 @@ impl ServicePort {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use sluice_tree::json;
 
     use super::*;
 

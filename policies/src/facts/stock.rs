@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
 use sluice_api::WorkloadKind;
+use sluice_tree::Value;
 
 use super::{
     Autoscaler, DisruptionBudget, FactKind, Facts, Listed, Named, Names, Node, ObservedPeak, Peaks,
@@ -129,7 +129,7 @@ fn put<T>(known: &mut Vec<T>, new: T, name: impl Fn(&T) -> String) {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use sluice_tree::json;
 
     use super::*;
 

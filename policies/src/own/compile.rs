@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
 use sluice_api::{PolicyRule, PolicySpec, policy::Each};
 use sluice_cel::{ASSUMED, Budget, Environment, Problem, Program, Template, Type};
+use sluice_tree::{Value, json};
 
 use super::{
     Message, OwnRule,
@@ -179,7 +179,12 @@ impl<'a> Own<'a> {
             variables,
             program,
             message,
-            params: self.spec.params.clone().unwrap_or_default(),
+            params: self
+                .spec
+                .params
+                .as_ref()
+                .map(Value::from)
+                .unwrap_or_default(),
             estimate,
             reads_template_only: decides.iter().all(|name| {
                 matches!(name.as_str(), "pod" | "container" | "params")
@@ -193,6 +198,7 @@ impl<'a> Own<'a> {
                 .map(|(_, fact)| fact)
                 .collect(),
             asks_user: uses.contains("request.userInfo"),
+            asks_namespace: uses.contains("namespaceObject"),
             meaning,
         }
     }
@@ -370,7 +376,7 @@ fn environment(
         .variable("request.userInfo", Type::Dyn)
         .fields("request.userInfo", &["username", "uid", "groups", "extra"])
         .variable("params", Type::Dyn);
-    if let Some(Value::Object(params)) = &spec.params {
+    if let Some(params) = spec.params.as_ref().and_then(|params| params.as_object()) {
         let names: Vec<&str> = params.keys().map(String::as_str).collect();
         environment = environment.fields("params", &names);
     }

@@ -4,9 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
 use sluice_api::WorkloadKind;
 use sluice_cel::{Fields, Type};
+use sluice_tree::{Value, json};
 
 use super::fields;
 use crate::{
@@ -80,8 +80,8 @@ pub(super) fn value(fact: FactKind, facts: &Facts<'_>) -> Option<Value> {
         listed.is_whole().then(items)
     }
     match fact {
-        FactKind::Quotas => facts.quotas.map(|all| json!(all)),
-        FactKind::LimitRanges => facts.limit_ranges.map(|all| json!(all)),
+        FactKind::Quotas => facts.quotas.map(Value::from),
+        FactKind::LimitRanges => facts.limit_ranges.map(Value::from),
         FactKind::Names(named) => facts.names(named).all().map(|names| json!(names)),
         FactKind::Services => each(facts.services, service),
         FactKind::PodTemplates(kind) => each(facts.pod_templates.of(kind), workload),
@@ -230,7 +230,7 @@ mod tests {
             assert_eq!(told(&stock).is_some(), part, "{name}");
             stock.mark_whole(fact);
             let list = told(&stock).unwrap_or_default();
-            assert_eq!(list.as_array().map(Vec::len), Some(1), "{name}");
+            assert_eq!(list.as_array().map(<[Value]>::len), Some(1), "{name}");
             let Type::List(element) = type_of(fact) else {
                 panic!("{name}")
             };

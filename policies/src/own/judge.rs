@@ -1,8 +1,8 @@
 //! One own rule before one object.
 
-use serde_json::{Map, Value, json};
 use sluice_api::{Certainty, policy::OnUnknown};
 use sluice_cel::{Arena, Bindings, Budget, Fault, Value as CelValue};
+use sluice_tree::{Map, Value, json};
 
 use super::{
     Message, OwnRule,
@@ -32,18 +32,30 @@ pub(crate) struct Question<'a> {
     pub old: Option<&'a Value>,
 }
 
-/// Whether an update touches what the rule reads.
-pub(crate) fn touched(
-    rule: &OwnRule,
-    new: &View<'_>,
-    new_object: &Value,
-    old_object: &Value,
-) -> bool {
-    if rule.reads_template_only {
-        return template(new_object, new.kind()).map(|(of, _)| template_parts(of))
-            != template(old_object, new.kind()).map(|(of, _)| template_parts(of));
+/// What an update touches, the same for every rule.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Touched {
+    template: bool,
+    anything: bool,
+}
+
+impl Touched {
+    pub fn of(new: &View<'_>, new_object: &Value, old_object: &Value) -> Self {
+        let template = |object| template(object, new.kind()).map(|(of, _)| template_parts(of));
+        Self {
+            template: template(new_object) != template(old_object),
+            anything: changing(new_object) != changing(old_object),
+        }
     }
-    changing(new_object) != changing(old_object)
+
+    /// Whether it is anything that the rule reads.
+    pub const fn concerns(self, rule: &OwnRule) -> bool {
+        if rule.reads_template_only {
+            self.template
+        } else {
+            self.anything
+        }
+    }
 }
 
 /// What people write of a template; a Pod's has more.
@@ -119,7 +131,8 @@ struct Request {
 
 impl Request {
     fn of(rule: &OwnRule, question: &Question<'_>) -> Self {
-        let namespace_object = question.facts.namespace_labels.map(|labels| {
+        let labels = question.facts.namespace_labels;
+        let namespace_object = labels.filter(|_| rule.asks_namespace).map(|labels| {
             json!({
                 "apiVersion": "v1", "kind": "Namespace",
                 "metadata": {"name": question.subject.namespace, "labels": labels},
@@ -169,11 +182,15 @@ fn bind<'a>(
     let mut missing = |name: &str, what: String| {
         bindings.fail(environment, name, Fault::Missing { what });
     };
-    missing(
-        "namespaceObject",
-        format!("labels of namespace {}", subject.namespace),
-    );
-    missing("request.userInfo", "the user of the request".to_owned());
+    if rule.asks_namespace {
+        missing(
+            "namespaceObject",
+            format!("labels of namespace {}", subject.namespace),
+        );
+    }
+    if rule.asks_user {
+        missing("request.userInfo", "the user of the request".to_owned());
+    }
     for (name, fact, _) in &request.facts {
         missing(name, fact.to_string());
     }

@@ -13,12 +13,12 @@ mod fields;
 mod judge;
 mod stored;
 
-use serde_json::Value;
 use sluice_api::{Action, policy::OnUnknown};
 use sluice_cel::{Environment, Program, Template};
+use sluice_tree::Value;
 
 pub(crate) use compile::Own;
-pub(crate) use judge::{Question, cut, judge, line, touched};
+pub(crate) use judge::{Question, Touched, cut, judge, line};
 pub(crate) use stored::stored;
 
 use crate::{facts::FactKind, view::Kind};
@@ -71,6 +71,8 @@ pub(crate) struct OwnRule {
     pub facts: Vec<FactKind>,
     /// Whether it asks who makes the request.
     pub asks_user: bool,
+    /// Whether it asks for the namespace.
+    asks_namespace: bool,
     /// What it means, for the digest.
     pub meaning: String,
 }

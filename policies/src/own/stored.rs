@@ -1,6 +1,6 @@
 //! The object as the API server would store it.
 
-use serde_json::{Map, Value};
+use sluice_tree::{Map, Value};
 
 use crate::{
     view::{Anchor, Kind, lookup},
@@ -10,48 +10,90 @@ use crate::{
 /// Defaults filled in, quantities of resources in canonical form, the namespace said. Idempotent. Of a kind that the view does not know, only the last.
 pub(crate) fn stored(object: &Value, kind: Option<Kind>, namespace: &str) -> Value {
     let mut object = with_defaults(object).into_owned();
-    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut)
-        && !metadata.contains_key("namespace")
+    let unsaid = lookup(&object, "metadata")
+        .and_then(Value::as_object)
+        .is_some_and(|metadata| !metadata.contains_key("namespace"));
+    if unsaid
         && !namespace.is_empty()
+        && let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut)
     {
         metadata.insert("namespace".to_owned(), namespace.into());
     }
-    if let Some(path) = kind.and_then(|kind| kind.prefix(Anchor::Pod))
-        && let Some(pod) = at_mut(&mut object, path)
+    // looked at before it is touched: what the API server sends is canonical, and a touch copies the way there
+    let pod = kind.and_then(|kind| kind.prefix(Anchor::Pod));
+    if let Some(path) = pod
+        && let Some(pod) = lookup(&object, path)
     {
-        resources(pod);
-        for list in ["initContainers", "containers", "ephemeralContainers"] {
-            let containers = pod.get_mut(list).and_then(Value::as_array_mut);
+        let odd_containers =
+            CONTAINERS.map(|list| items(pod.get(list)).iter().any(is_odd).then_some(list));
+        if is_odd(pod) {
+            at_mut(&mut object, path).into_iter().for_each(resources);
+        }
+        for list in odd_containers.into_iter().flatten() {
+            let containers = at_mut(&mut object, path)
+                .and_then(|pod| pod.get_mut(list))
+                .and_then(Value::as_array_mut);
             containers.into_iter().flatten().for_each(resources);
         }
     }
-    let claims = at_mut(&mut object, "spec")
-        .and_then(|spec| spec.get_mut("volumeClaimTemplates"))
-        .and_then(Value::as_array_mut);
-    for claim in claims.into_iter().flatten() {
-        claim.get_mut("spec").into_iter().for_each(resources);
+    let claims = items(lookup(&object, "spec.volumeClaimTemplates"));
+    if claims
+        .iter()
+        .filter_map(|claim| claim.get("spec"))
+        .any(is_odd)
+    {
+        let claims = at_mut(&mut object, "spec.volumeClaimTemplates").and_then(Value::as_array_mut);
+        for claim in claims.into_iter().flatten() {
+            claim.get_mut("spec").into_iter().for_each(resources);
+        }
     }
     object
 }
 
+const CONTAINERS: [&str; 3] = ["initContainers", "containers", "ephemeralContainers"];
+const AMOUNTS: [&str; 2] = ["limits", "requests"];
+
+fn items(list: Option<&Value>) -> &[Value] {
+    list.and_then(Value::as_array).unwrap_or_default()
+}
+
+/// Whether a quantity under `resources` is not in canonical form.
+fn is_odd(holder: &Value) -> bool {
+    AMOUNTS.iter().any(|list| {
+        let quantities = holder
+            .get("resources")
+            .and_then(|resources| resources.get(list))
+            .and_then(Value::as_object);
+        quantities
+            .into_iter()
+            .flat_map(Map::values)
+            .any(|value| canonical(value).is_some())
+    })
+}
+
 /// The quantities under `resources`: numbers become texts, texts their canonical form. What is no quantity stays for others to refuse.
 fn resources(holder: &mut Value) {
-    for list in ["limits", "requests"] {
+    for list in AMOUNTS {
         let quantities = holder
             .get_mut("resources")
             .and_then(|resources| resources.get_mut(list))
             .and_then(Value::as_object_mut);
         for value in quantities.into_iter().flat_map(Map::values_mut) {
-            let text = match &*value {
-                Value::String(text) => text.clone(),
-                Value::Number(number) => number.to_string(),
-                _ => continue,
-            };
-            if let Some(canonical) = sluice_cel::canonical_quantity(&text) {
-                *value = canonical.into();
+            if let Some(canonical) = canonical(value) {
+                *value = canonical;
             }
         }
     }
+}
+
+/// The canonical form of a quantity that has another.
+fn canonical(value: &Value) -> Option<Value> {
+    let canonical = match value {
+        Value::String(text) => sluice_cel::canonical_quantity(text),
+        Value::Number(number) => sluice_cel::canonical_quantity(&number.to_string()),
+        _ => None,
+    }?;
+    (value != canonical.as_str()).then(|| canonical.into())
 }
 
 fn at_mut<'a>(value: &'a mut Value, path: &str) -> Option<&'a mut Value> {
@@ -71,7 +113,7 @@ pub(super) fn template(object: &Value, kind: Kind) -> Option<(&Value, &'static s
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use sluice_tree::json;
 
     use super::*;
 

@@ -1,6 +1,6 @@
 //! What a rule sees that goes by `apiVersion` and `kind` alone.
 
-use serde_json::Value;
+use sluice_tree::Value;
 
 use super::{ParameterValue, TextParameter, case::text_of};
 

@@ -126,7 +126,7 @@ pub fn rule_by_code(code: &str) -> Option<&'static dyn Rule> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use serde_json::Value;
+    use sluice_tree::Value;
 
     use super::*;
     use crate::{

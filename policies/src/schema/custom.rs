@@ -3,7 +3,7 @@
 //! Read where it lies, as the API server reads it: a structural schema prunes what it does not name, unless `x-kubernetes-preserve-unknown-fields`
 //! or `additionalProperties` keep it; `x-kubernetes-int-or-string` and `x-kubernetes-embedded-resource` mean what they mean there.
 
-use serde_json::Value;
+use sluice_tree::Value;
 
 use super::{
     table::Table,

@@ -2,7 +2,7 @@
 //!
 //! Patterns, `format`s without a type of their own, and CEL rules are left to the API server: what is not read here is not refused here.
 
-use serde_json::Value;
+use sluice_tree::Value;
 
 use super::{custom::CustomType, words::described};
 

@@ -33,7 +33,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use sluice_tree::Value;
 
 use custom::CustomKind;
 pub use path::{push_index, push_key};

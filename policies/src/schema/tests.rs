@@ -1,4 +1,4 @@
-use serde_json::{Value, json};
+use sluice_tree::{Value, json};
 
 use super::{
     KubernetesVersion, RAW_RULES, Schemas, Shape,
@@ -989,13 +989,13 @@ fn any_value(dice: &mut Dice, depth: usize) -> Value {
         1 => Value::Bool(dice.roll(2) == 0),
         2 => json!(i64::MIN + i64::try_from(dice.roll(1 << 40)).unwrap()),
         3 => json!(1e300 / (1.0 + dice.roll(9) as f64)),
-        4 => Value::String(word(dice)),
+        4 => Value::from(word(dice)),
         5 => (0..dice.roll(4))
             .map(|_| any_value(dice, depth - 1))
             .collect(),
         _ => (0..dice.roll(6))
             .map(|_| (word(dice), any_value(dice, depth - 1)))
-            .collect::<serde_json::Map<_, _>>()
+            .collect::<sluice_tree::Map>()
             .into(),
     }
 }
@@ -1010,8 +1010,8 @@ fn no_object_makes_the_check_panic() {
         let mut object = any_value(&mut dice, 7);
         let (api_version, kind) = &kinds[dice.roll(kinds.len())];
         if let Value::Object(fields) = &mut object {
-            fields.insert("apiVersion".into(), json!(api_version));
-            fields.insert("kind".into(), json!(kind));
+            fields.insert("apiVersion", json!(api_version));
+            fields.insert("kind", json!(kind));
         }
         found += schemas.check(&object).map_or(0, |findings| findings.len());
         // definitions come from users too
@@ -1019,8 +1019,8 @@ fn no_object_makes_the_check_panic() {
             "spec": {"group": "a.b", "names": {"kind": "K"}, "versions": [{"name": "v1", "schema": {"openAPIV3Schema": {
                 "type": "object", "required": any_value(&mut dice, 2), "properties": any_value(&mut dice, 3), "enum": any_value(&mut dice, 1)}}}]}}));
         if let Value::Object(fields) = &mut object {
-            fields.insert("apiVersion".into(), json!("a.b/v1"));
-            fields.insert("kind".into(), json!("K"));
+            fields.insert("apiVersion", json!("a.b/v1"));
+            fields.insert("kind", json!("K"));
         }
         found += schemas.check(&object).map_or(0, |findings| findings.len());
     }
@@ -1033,7 +1033,7 @@ fn no_object_makes_the_check_panic() {
 #[test]
 fn hostile_objects_are_judged_in_bounded_time_with_a_bounded_list() {
     // fields with names that are known somewhere cost a search each
-    let fields: serde_json::Map<String, Value> = (0..20_000)
+    let fields: sluice_tree::Map = (0..20_000)
         .map(|index| (format!("f{index}"), json!({"concurrencyPolicy": "Forbid"})))
         .collect();
     let mut containers = Vec::new();
@@ -1054,11 +1054,14 @@ fn hostile_objects_are_judged_in_bounded_time_with_a_bounded_list() {
 
     // a schema that refers to itself can be followed for ever
     let mut schema = json!({"typ": "object"});
+    // not written as JSON: what is as deep is read and copied by recursion
+    let holding = |name: &str, value: Value| Value::Object([(name, value)].into_iter().collect());
     for _ in 0..1_000 {
-        schema = json!({"properties": {"a": schema}});
+        schema = holding("properties", holding("a", schema));
     }
-    let deep = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-        "spec": {"versions": [{"schema": {"openAPIV3Schema": schema}}]}});
+    let mut deep = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "spec": {"versions": [{"schema": {}}]}});
+    deep["spec"]["versions"][0]["schema"]["openAPIV3Schema"] = schema;
     let findings = newest().check(&deep).unwrap();
     assert_eq!(findings.len(), 1);
     assert_eq!(findings[0].found, "nested too deep");
@@ -1086,7 +1089,7 @@ fn codes_and_names_of_raw_rules_are_unique_and_no_policy_can_use_them() {
             crate::rule_by_name(info.name).is_none() && crate::rule_by_code(info.code).is_none()
         );
         let spec: sluice_api::PolicySpec =
-            serde_json::from_value(json!({"rules": [{"use": info.name}]})).unwrap();
+            sluice_tree::from_value(json!({"rules": [{"use": info.name}]})).unwrap();
         let problems = crate::PolicySet::check(&spec);
         assert!(
             problems[0]

@@ -1,6 +1,6 @@
 //! Texts that the API server has to read: quantities, spans and points of time, base64.
 
-use serde_json::Value;
+use sluice_tree::Value;
 
 use crate::capacity::Quantity;
 
@@ -28,7 +28,7 @@ pub(super) fn meant_quantity(text: &str) -> Option<String> {
         _ => return None,
     };
     let meant = format!("{}{unit}", amount.replace(',', "."));
-    is_quantity(&Value::String(meant.clone())).then_some(meant)
+    is_quantity(&Value::from(meant.as_str())).then_some(meant)
 }
 
 pub(super) fn is_quantity(value: &Value) -> bool {

@@ -1,6 +1,6 @@
 //! Goes through one object beside its type and says what the API server would drop or could not decode.
 
-use serde_json::{Map, Value};
+use sluice_tree::{Map, Value};
 
 use super::{
     RawRule, SchemaFinding, Schemas,
@@ -128,13 +128,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn object(
-        &mut self,
-        object: Object<'a>,
-        fields: &'a Map<String, Value>,
-        path: &mut String,
-        depth: usize,
-    ) {
+    fn object(&mut self, object: Object<'a>, fields: &'a Map, path: &mut String, depth: usize) {
         self.frames.push(Frame {
             object,
             path: path.clone(),

@@ -1,6 +1,6 @@
 //! Values and types in words.
 
-use serde_json::Value;
+use sluice_tree::Value;
 
 use super::types::{Shape, Type};
 

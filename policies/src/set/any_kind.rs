@@ -2,7 +2,7 @@
 //!
 //! The rest is as for every other rule: an update that leaves alone what the rule reads is not judged, and what the old object had already only warns.
 
-use serde_json::Value;
+use sluice_tree::Value;
 
 use super::{
     Entry, PolicySet,

@@ -2,16 +2,16 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use serde_json::Value;
 use sluice_api::{
     PolicyRule, PolicySpec, SYSTEM_NAMESPACE,
     admission_table::NEVER,
     component::{LabelOperator, LabelSelector},
 };
+use sluice_tree::Value;
 
 use super::{CompiledPolicy, Entries, Entry, PolicyProblem, PolicySet, digest};
 use crate::{
-    admission,
+    admission::{self, Admission},
     own::{Own, OwnRule, STEPS_OF_POLICY},
     rule::{Parameter, Rule},
     rules::{rule_by_code, rule_by_name, rules},
@@ -48,6 +48,19 @@ impl PolicySet {
         documents: impl IntoIterator<Item = &'a Value>,
     ) -> (PolicySet, Vec<PolicyProblem>) {
         let (admission, mut problems) = admission::compile(documents);
+        let set = Self::of_compiled(sources, Arc::new(admission), &mut problems, |source| {
+            compile(source.spec).map(Arc::new)
+        });
+        (set, problems)
+    }
+
+    /// Puts a set together of policies that `compile` compiles.
+    pub(super) fn of_compiled<'a>(
+        sources: impl IntoIterator<Item = PolicySource<'a>>,
+        admission: Arc<Admission>,
+        problems: &mut Vec<PolicyProblem>,
+        mut compile: impl FnMut(PolicySource<'a>) -> Outcome,
+    ) -> PolicySet {
         let mut sources: Vec<PolicySource<'a>> = sources.into_iter().collect();
         // the order in which objects arrive must not show in anything
         sources.sort_by_key(|source| (source.namespace, source.name));
@@ -59,7 +72,7 @@ impl PolicySet {
         let mut any_kind = Vec::new();
         for source in sources {
             let title = format!("{}/{}", source.namespace, source.name);
-            let Compiled { entries, own } = match compile(source.spec) {
+            let compiled = match compile(source) {
                 Ok(compiled) => compiled,
                 Err(found) => {
                     problems.extend(found.into_iter().map(|problem| PolicyProblem {
@@ -69,13 +82,14 @@ impl PolicySet {
                     continue;
                 }
             };
+            let Compiled { entries, own } = &*compiled;
             let namespace = (!source.cluster_wide).then_some(source.namespace);
             meanings.push(digest::meaning(
                 namespace,
                 source.name,
                 source.spec,
-                &entries,
-                &own,
+                entries,
+                own,
             ));
             needs.extend(entries.iter().flat_map(|entry| entry.rule.facts()));
             needs.extend(own.iter().flat_map(|rule| rule.facts.iter().copied()));
@@ -119,7 +133,7 @@ impl PolicySet {
                     .filter(|selector| *selector != LabelSelector::default()),
             });
         }
-        let set = PolicySet {
+        PolicySet {
             policies,
             by_kind,
             needs,
@@ -127,8 +141,7 @@ impl PolicySet {
             admission,
             asks_user,
             digest: digest::of(meanings),
-        };
-        (set, problems)
+        }
     }
 
     /// What keeps a policy from working; empty when it works. For admission of Policy objects and for files.
@@ -145,12 +158,15 @@ impl PolicySet {
 }
 
 /// The rules of one policy, checked.
-struct Compiled {
+pub(super) struct Compiled {
     entries: Vec<Entry>,
     own: Vec<Arc<OwnRule>>,
 }
 
-fn compile(spec: &PolicySpec) -> Result<Compiled, Vec<PolicyProblem>> {
+/// What compiling one policy comes to.
+pub(super) type Outcome = Result<Arc<Compiled>, Vec<PolicyProblem>>;
+
+pub(super) fn compile(spec: &PolicySpec) -> Result<Compiled, Vec<PolicyProblem>> {
     let mut problems = Problems::default();
     if let Some(selector) = &spec.matches.namespaces {
         problems.of_selector(selector);
@@ -300,7 +316,7 @@ impl Problems {
                         known_parameters(rule, name),
                     );
                 }
-                Some(parameter) => match parameter.read(value) {
+                Some(parameter) => match parameter.read(&value.into()) {
                     Ok(value) => set.push((parameter.name(), value)),
                     Err(misfit) => {
                         let path = format!("{}{}", path(name), misfit.at);

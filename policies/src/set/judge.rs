@@ -1,12 +1,12 @@
 //! Judges one object by a set.
 
-use serde_json::Value;
 use sluice_api::{Action, Certainty, Finding, policy::OnUnknown};
+use sluice_tree::Value;
 
 use super::{CompiledPolicy, Entry, PolicySet};
 use crate::{
     Facts, Judgement, NotJudged, Operation, Subject,
-    own::{self, OwnRule, Question},
+    own::{self, OwnRule, Question, Touched},
     rule::{Case, RawFinding, Report, Rule},
     rules::MALFORMED,
     view::{View, lookup},
@@ -55,6 +55,7 @@ impl PolicySet {
             view,
             old,
             stored: None,
+            touched: None,
             findings: Findings::of(subject),
         };
         let mut any = self.judge_header(&mut judging.findings, facts);
@@ -135,6 +136,8 @@ struct Judging<'a> {
     old: Option<View<'a>>,
     /// The object, and the one it replaces, as the API server would store them; made when an own rule asks.
     stored: Option<(Value, Option<Value>)>,
+    /// What an update touches; looked at when an own rule asks.
+    touched: Option<Touched>,
     findings: Findings<'a>,
 }
 
@@ -169,10 +172,13 @@ impl Judging<'_> {
             )
         });
         let (object, old): (&Value, Option<&Value>) = (object, old.as_ref());
-        if let Some(old) = old
-            && !own::touched(rule, &self.view, object, old)
-        {
-            return;
+        if let Some(old) = old {
+            let touched = self
+                .touched
+                .get_or_insert_with(|| Touched::of(&self.view, object, old));
+            if !touched.concerns(rule) {
+                return;
+            }
         }
         let question = Question {
             subject: self.subject,

@@ -6,6 +6,7 @@
 mod admission;
 mod any_kind;
 mod compile;
+mod compiler;
 mod digest;
 mod judge;
 mod problem;
@@ -17,6 +18,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use sluice_api::{Action, component::LabelSelector, policy::OnUnknown};
 
 pub use compile::PolicySource;
+pub use compiler::Compiler;
 pub use problem::PolicyProblem;
 
 use crate::{
@@ -38,7 +40,7 @@ pub struct PolicySet {
     /// The policies with a rule that judges objects of any kind by their head.
     any_kind: Vec<Entries>,
     /// The policies of the API server.
-    admission: Admission,
+    admission: Arc<Admission>,
     asks_user: bool,
     digest: String,
 }

@@ -1,6 +1,6 @@
 //! The containers of a pod and the part each of them plays.
 
-use serde_json::Value;
+use sluice_tree::Value;
 
 use super::lookup;
 
@@ -56,7 +56,6 @@ pub(super) fn of_pod<'a>(pod: Option<&'a Value>) -> impl Iterator<Item = Contain
     let list = move |name: &str| {
         pod.and_then(|pod| lookup(pod, name))
             .and_then(Value::as_array)
-            .map(Vec::as_slice)
             .unwrap_or_default()
     };
     let init = list("initContainers")

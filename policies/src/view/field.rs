@@ -1,6 +1,6 @@
 //! One field: what the user wrote, or what the API server makes of its absence.
 
-use serde_json::Value;
+use sluice_tree::Value;
 
 use crate::defaults::Constant;
 
@@ -131,7 +131,7 @@ pub(crate) fn printed(value: &Value) -> String {
                 // a text that looks like a number must not be shown as one
                 && text.parse::<f64>().is_err() =>
         {
-            text.clone()
+            text.as_str().to_owned()
         }
         Value::Object(_) => "an object".to_owned(),
         Value::Array(_) => "a list".to_owned(),
@@ -145,7 +145,7 @@ pub(crate) fn printed(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use sluice_tree::json;
 
     use super::*;
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde_json::Value;
+use sluice_tree::Value;
 
 use super::Anchor;
 
@@ -156,7 +156,7 @@ mod tests {
         for (place, kind) in Kind::JUDGED.into_iter().enumerate() {
             assert_eq!(kind.index(), place);
             let object =
-                serde_json::json!({"apiVersion": kind.api_version(), "kind": kind.as_str()});
+                sluice_tree::json!({"apiVersion": kind.api_version(), "kind": kind.as_str()});
             assert_eq!(Kind::of(&object), Some(kind));
             assert_eq!(kind.is_workload(), Kind::ALL.contains(&kind));
             assert_eq!(kind.is_workload(), kind.prefix(Anchor::Pod).is_some());

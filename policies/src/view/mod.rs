@@ -7,7 +7,7 @@ mod container;
 mod field;
 mod kind;
 
-use serde_json::Value;
+use sluice_tree::Value;
 
 pub use container::{Container, Role};
 pub(crate) use field::printed as field_text;
@@ -180,7 +180,7 @@ fn differs(new: Option<&Value>, old: Option<&Value>, path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use sluice_tree::json;
 
     use super::*;
 

@@ -3,7 +3,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use sluice_policies::{PolicySet, PolicySource};
+use sluice_policies::{Compiler, PolicySet, PolicySource};
 use sluice_runtime::policy_folder::{Content, Watched};
 
 use crate::cache::Caches;
@@ -73,9 +73,14 @@ impl Folder {
     }
 }
 
-/// What judges now.
+/// What judges now. What `compiler` compiled before and is still there is not compiled again.
 #[must_use]
-pub fn in_force(caches: &Caches, folder: Option<&Folder>, system: &str) -> InForce {
+pub fn in_force(
+    compiler: &mut Compiler,
+    caches: &Caches,
+    folder: Option<&Folder>,
+    system: &str,
+) -> InForce {
     let cluster = caches.policies.all();
     let content = folder.and_then(|folder| folder.content.clone());
     let files = content.iter().flat_map(|content| &content.policies);
@@ -90,7 +95,7 @@ pub fn in_force(caches: &Caches, folder: Option<&Folder>, system: &str) -> InFor
             cluster_wide: namespace == system,
         });
     let documents = content.iter().flat_map(|content| &content.admission);
-    let (set, _) = PolicySet::compile_with(sources, documents.map(AsRef::as_ref));
+    let (set, _) = compiler.compile(sources, documents.map(AsRef::as_ref));
     InForce {
         set,
         doubt: folder.and_then(Folder::doubt),
@@ -107,7 +112,13 @@ mod tests {
 
     /// How many policies judge, and what is doubtful.
     fn told(folder: &Folder) -> (usize, Option<String>) {
-        let in_force = in_force(&Caches::default(), Some(folder), "sluice-system");
+        let mut compiler = Compiler::default();
+        let in_force = in_force(
+            &mut compiler,
+            &Caches::default(),
+            Some(folder),
+            "sluice-system",
+        );
         (in_force.set.policies(), in_force.doubt)
     }
 
@@ -134,7 +145,13 @@ mod tests {
         assert_eq!(policies, 1);
         assert!(doubt.unwrap().contains("cannot be read"));
         assert_eq!(
-            in_force(&Caches::default(), None, "sluice-system").doubt,
+            in_force(
+                &mut Compiler::default(),
+                &Caches::default(),
+                None,
+                "sluice-system"
+            )
+            .doubt,
             None
         );
     }

@@ -16,12 +16,13 @@ use kube::{
     Api, Client,
     api::{ApiResource, DynamicObject, GroupVersionKind, ListParams},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use sluice_api::{Certainty, PolicyException};
 use sluice_policies::{
-    ExceptionBounds, ExceptionSource, Exceptions, Facts, Operation, PolicySet, Subject,
+    Compiler, ExceptionBounds, ExceptionSource, Exceptions, Facts, Operation, PolicySet, Subject,
     rule_by_code, rule_by_name,
 };
+use sluice_tree::Value;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -127,6 +128,7 @@ impl Looker {
     /// Looks when something changed and now and then.
     pub async fn run(&self, drain: CancellationToken) {
         let mut folder = self.folder.clone().map(Folder::new);
+        let mut compiler = Compiler::default();
         loop {
             if let Some(folder) = &mut folder {
                 folder.look(&self.system).await;
@@ -134,7 +136,7 @@ impl Looker {
             if self.executor.leads() && self.caches.unsynced().is_empty() {
                 let found = tokio::select! {
                     () = drain.cancelled() => return,
-                    found = self.look(folder.as_ref(), Timestamp::now()) => found,
+                    found = self.look(&mut compiler, folder.as_ref(), Timestamp::now()) => found,
                 };
                 if self.usage.set(found) {
                     self.judge.wake();
@@ -149,12 +151,17 @@ impl Looker {
         }
     }
 
-    async fn look(&self, folder: Option<&Folder>, now: Timestamp) -> BTreeMap<Key, Need> {
+    async fn look(
+        &self,
+        compiler: &mut Compiler,
+        folder: Option<&Folder>,
+        now: Timestamp,
+    ) -> BTreeMap<Key, Need> {
         let exceptions = self.caches.exceptions.all();
         if exceptions.is_empty() {
             return BTreeMap::new();
         }
-        let policies = policies::in_force(&self.caches, folder, &self.system);
+        let policies = policies::in_force(compiler, &self.caches, folder, &self.system);
         let mut facts = KnownFacts::default();
         let mut found = BTreeMap::new();
         for (key, exception) in exceptions {
@@ -351,7 +358,7 @@ impl<'a> Pages<'a> {
             // items of a list lack both
             value["apiVersion"] = json!(api_version);
             value["kind"] = json!(kind);
-            Ok(value)
+            Ok(Value::from(value))
         });
         typed.collect::<Result<Vec<_>, String>>().map(Some)
     }

@@ -17,9 +17,9 @@ use std::{
 };
 
 use serde::Serialize;
-use serde_json::Value;
 use sluice_api::{PolicyExceptionSpec, PolicySpec};
 use sluice_policies::parameter_kind;
+use sluice_tree::Value;
 
 use parse::Document;
 use read::{Signature, Snapshot};

@@ -14,6 +14,8 @@ use sluice_policies::{
     ExceptionBounds, ExceptionSource, Exceptions, PolicySet, is_admission_policy,
 };
 
+use sluice_tree::Value as Tree;
+
 use super::Written;
 
 /// One object.
@@ -24,9 +26,9 @@ pub enum Document {
     /// A PolicyException.
     Exception(Written<PolicyExceptionSpec>),
     /// A ValidatingAdmissionPolicy, or the binding of one.
-    Admission(Value),
+    Admission(Tree),
     /// Anything else; a ValidatingAdmissionPolicy may take its parameters from it.
-    Other(Value),
+    Other(Tree),
 }
 
 impl Document {
@@ -102,20 +104,21 @@ fn take(
         return;
     }
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-    if is_admission_policy(&value) {
+    let tree = Tree::from(&value);
+    if is_admission_policy(&tree) {
         let title = format!(
             "{kind} {}",
             value["metadata"]["name"].as_str().unwrap_or("-")
         );
-        let found = PolicySet::check_document(&value);
+        let found = PolicySet::check_document(&tree);
         if found.is_empty() {
-            documents.push(Document::Admission(value));
+            documents.push(Document::Admission(tree));
         }
         problems.extend(found.iter().map(|problem| format!("{title}: {problem}")));
         return;
     }
     if group != GROUP || !matches!(kind, "Policy" | "PolicyException") {
-        documents.push(Document::Other(value));
+        documents.push(Document::Other(tree));
         return;
     }
     let metadata = |field: &str| {

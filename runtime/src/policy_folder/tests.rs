@@ -349,10 +349,10 @@ fn policies_of_the_api_server_are_taken_with_what_they_take_parameters_from() {
         (content.files[0].passed_over, content.admission.len()),
         (1, 3)
     );
-    let documents: Vec<&serde_json::Value> = content.admission.iter().map(AsRef::as_ref).collect();
+    let documents: Vec<&sluice_tree::Value> = content.admission.iter().map(AsRef::as_ref).collect();
     let (set, problems) = sluice_policies::PolicySet::compile_with([], documents);
     assert!(problems.is_empty() && set.policies() == 1, "{problems:?}");
-    let object = serde_json::json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {"replicas": 6}});
+    let object = sluice_tree::json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {"replicas": 6}});
     let judgement = set.judge(
         &sluice_policies::Subject {
             operation: sluice_policies::Operation::Create,

@@ -264,6 +264,7 @@ pub(crate) fn tell(rulebook: &Rulebook, changed: &'static str, metrics: &Admissi
         changed,
         digest = rulebook.policies.digest(),
         policies = rulebook.policies.policies(),
+        anew = rulebook.compiled,
         exceptions = rulebook.exceptions.len(),
         "policies compiled"
     );
@@ -364,7 +365,7 @@ mod tests {
                 Box::new(Status::failure("forbidden", "Forbidden").with_code(403)),
             )))
         };
-        let index = Index::<serde_json::Value>::default();
+        let index = Index::<sluice_tree::Value>::default();
         let object = |name: &str| {
             serde_json::from_value::<DynamicObject>(
                 serde_json::json!({"metadata": {"name": name, "namespace": "a"}}),

@@ -20,10 +20,10 @@ use std::{
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use k8s_openapi::api::coordination::v1::Lease;
-use serde_json::Value;
 use sluice_api::{Mode, PolicyExceptionSpec, PolicySpec, WorkloadKind, label};
-use sluice_policies::ExceptionBounds;
+use sluice_policies::{Compiler, ExceptionBounds};
 use sluice_runtime::heartbeat::HeartbeatReader;
+use sluice_tree::Value;
 
 use beside::Beside;
 use bucket::{Bucket, Index};
@@ -62,7 +62,7 @@ pub struct Indexes {
     /// How long exceptions may last.
     bounds: ExceptionBounds,
     rulebook: ArcSwap<Rulebook>,
-    compiling: Mutex<()>,
+    compiler: Mutex<Compiler>,
     /// What the policy folder holds; empty until it was read.
     files: ArcSwapOption<folder::Content>,
     expects_files: bool,
@@ -94,7 +94,7 @@ impl Indexes {
             beside: Beside::default(),
             bounds,
             rulebook: ArcSwap::default(),
-            compiling: Mutex::default(),
+            compiler: Mutex::default(),
             files: ArcSwapOption::empty(),
             expects_files: false,
             heartbeat: Mutex::new(heartbeat),
@@ -215,11 +215,9 @@ impl Indexes {
     /// Compiles policies and exceptions anew and swaps them in. Reviews that are under way finish with the old ones.
     pub fn compile(&self) -> Arc<Rulebook> {
         // several watches change what is compiled: the last one to look sees what all of them brought
-        let _one = self
-            .compiling
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut compiler = self.compiler.lock().unwrap_or_else(PoisonError::into_inner);
         let compiled = Arc::new(rulebook::compile(
+            &mut compiler,
             &self.policies,
             &self.exceptions,
             self.files(),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use sluice_api::{PolicyExceptionSpec, PolicySpec};
 use sluice_policies::{
-    ExceptionBounds, ExceptionProblem, ExceptionSource, Exceptions, PolicyProblem, PolicySet,
-    PolicySource,
+    Compiler, ExceptionBounds, ExceptionProblem, ExceptionSource, Exceptions, PolicyProblem,
+    PolicySet, PolicySource,
 };
 
 use super::{bucket::Index, reduce::Stored};
@@ -23,12 +23,15 @@ pub struct Rulebook {
     pub broken_policies: Vec<String>,
     /// What is wrong with exceptions that count for nothing.
     pub broken_exceptions: Vec<String>,
+    /// How many policies had to be compiled for it: the others say what they said before.
+    pub compiled: u64,
     /// What the policy folder holds, when there is one and it was read.
     pub files: Option<Arc<folder::Content>>,
 }
 
 /// Compiles what the cluster and the folder hold. Objects in Sluice's own namespace speak about every namespace.
 pub(super) fn compile(
+    compiler: &mut Compiler,
     policies: &Index<Stored<PolicySpec>>,
     exceptions: &Index<Stored<PolicyExceptionSpec>>,
     files: Option<Arc<folder::Content>>,
@@ -58,8 +61,9 @@ pub(super) fn compile(
         policies.extend(content.policies.iter().map(named));
         exceptions.extend(content.exceptions.iter().map(named));
     }
+    let before = compiler.compiled();
     let documents = files.iter().flat_map(|content| &content.admission);
-    let (policies, left_out) = PolicySet::compile_with(
+    let (policies, left_out) = compiler.compile(
         policies.iter().map(|(namespace, name, spec)| PolicySource {
             namespace,
             name,
@@ -86,6 +90,7 @@ pub(super) fn compile(
         exceptions,
         broken_policies,
         broken_exceptions,
+        compiled: compiler.compiled() - before,
         files,
     }
 }
@@ -116,4 +121,31 @@ fn readable<S: Clone>(
         }
     }
     (found, broken)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::fixtures::Cluster;
+
+    #[test]
+    fn an_event_compiles_the_policy_that_it_brings_and_no_other() {
+        let mut cluster = Cluster::new();
+        for number in 0..12 {
+            let rules = json!([{
+                "name": "labelled", "kinds": ["Deployment"], "cel": format!("object.metadata.name != 'n{number}'"),
+            }]);
+            cluster = cluster.policy("shop", &format!("p{number}"), &rules);
+            let rulebook = cluster.0.indexes.rulebook();
+            assert_eq!(rulebook.compiled, 1, "policy {number}");
+            assert_eq!(rulebook.policies.policies(), number + 1);
+        }
+        // said again, and an event of another kind
+        assert_eq!(cluster.0.indexes.compile().compiled, 0);
+        let changed = json!([{"name": "labelled", "kinds": ["Deployment"], "cel": "true"}]);
+        let cluster = cluster.policy("shop", "p3", &changed);
+        let rulebook = cluster.0.indexes.rulebook();
+        assert_eq!((rulebook.compiled, rulebook.policies.policies()), (1, 12));
+    }
 }

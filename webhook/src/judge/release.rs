@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 use sluice_api::{Mode, WorkloadKind};
-use sluice_planner::admission::{self, Request};
+use sluice_planner::admission;
 
 use super::{JudgeError, Judged, Knowledge, Outcome, facts, workload};
 use crate::envelope::{Reply, Review};
@@ -22,15 +22,8 @@ pub(super) fn judge(
         return Ok(Judged::nothing(Outcome::Unreadable));
     };
     let namespace = review.namespace.as_deref().unwrap_or_default();
-    let name = workload::name(review, &new);
-    let request = Request {
-        kind,
-        namespace,
-        name: workload::given_name(review),
-        old: old.as_ref(),
-        new: &new,
-        dry_run: review.is_dry_run(),
-    };
+    let name = workload::name(review, &new.tree);
+    let request = workload::request(review, kind, old.as_ref(), &new);
     let facts = facts::gather(&knowledge.indexes, &request, Mode::Enforce, now);
     let patch: Vec<Value> = match admission::mutate(&request, &facts) {
         Ok(patch) => patch,

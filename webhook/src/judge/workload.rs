@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 
-use serde_json::{Value, value::RawValue};
+use serde_json::value::RawValue;
 use sluice_api::{Mode, WorkloadKind};
-use sluice_planner::admission::{self, Request};
+use sluice_planner::admission::{self, Hashes, Request};
 use sluice_policies::{Facts, Operation, Subject, cap};
+use sluice_tree::Value;
 
-use super::{JudgeError, Judged, Knowledge, Now, Outcome, facts, manifest, telling};
+use super::{JudgeError, Judged, Knowledge, Now, Outcome, facts, manifest::Manifest, telling};
 use crate::envelope::Review;
 
 pub(super) fn judge(
@@ -23,20 +24,13 @@ pub(super) fn judge(
     let old = old_object(review)?;
     let indexes = &knowledge.indexes;
     let namespace = review.namespace.as_deref().unwrap_or_default();
-    let name = name(review, &new);
+    let name = name(review, &new.tree);
 
     let mut findings = Vec::new();
     let mut starts_release = false;
     let mut stopped_at = Vec::new();
     if let Some(kind) = WorkloadKind::of(&review.kind.kind) {
-        let request = Request {
-            kind,
-            namespace,
-            name: given_name(review),
-            old: old.as_ref(),
-            new: &new,
-            dry_run: review.is_dry_run(),
-        };
+        let request = request(review, kind, old.as_ref(), &new);
         let facts = facts::gather(indexes, &request, mode, now.instant);
         let answer = admission::validate(&request, &facts);
         findings = answer.findings;
@@ -65,7 +59,7 @@ pub(super) fn judge(
                 .as_deref()
                 .map_or(&[], |bucket| bucket.values()),
         ),
-        user: user.as_ref(),
+        user: user.as_ref().map(|user| &user.tree),
         ..Facts::default()
     };
     around.lend(&mut facts);
@@ -77,8 +71,8 @@ pub(super) fn judge(
                 Operation::Create
             },
             namespace,
-            object: &new,
-            old: old.as_ref(),
+            object: &new.tree,
+            old: old.as_ref().map(|old| &old.tree),
             dry_run: review.is_dry_run(),
         },
         &facts,
@@ -109,26 +103,47 @@ pub(super) fn judge(
     })
 }
 
+/// What the planner is asked.
+pub(super) fn request<'a>(
+    review: &'a Review<'_>,
+    kind: WorkloadKind,
+    old: Option<&'a Manifest>,
+    new: &'a Manifest,
+) -> Request<'a> {
+    Request {
+        kind,
+        namespace: review.namespace.as_deref().unwrap_or_default(),
+        name: given_name(review),
+        old: old.map(Manifest::object),
+        new: new.object(),
+        hashes: Some(Hashes {
+            old: old.map(Manifest::hash),
+            new: old.map_or_else(|| new.hash(), |old| new.hash_after(old)),
+        }),
+        dry_run: review.is_dry_run(),
+    }
+}
+
 /// The object as it shall be.
-pub(super) fn new_object(review: &Review<'_>) -> Result<Value, JudgeError> {
+pub(super) fn new_object(review: &Review<'_>) -> Result<Manifest, JudgeError> {
     read(review.object, "object").map(Option::unwrap_or_default)
 }
 
 /// The object as it is; `None` on a create.
-pub(super) fn old_object(review: &Review<'_>) -> Result<Option<Value>, JudgeError> {
+pub(super) fn old_object(review: &Review<'_>) -> Result<Option<Manifest>, JudgeError> {
     match review.operation.as_ref() {
         "UPDATE" => read(review.old_object, "oldObject"),
         _ => Ok(None),
     }
 }
 
-fn read(raw: Option<&RawValue>, what: &'static str) -> Result<Option<Value>, JudgeError> {
-    raw.map(|raw| manifest::read(raw.get()).map_err(|source| JudgeError::Object { what, source }))
+fn read(raw: Option<&RawValue>, what: &'static str) -> Result<Option<Manifest>, JudgeError> {
+    raw.map(|raw| Manifest::read(raw.get()).map_err(|source| JudgeError::Object { what, source }))
         .transpose()
 }
 
 /// The name the object will have; empty on a create that lets the server choose, which it does only after the mutating webhook was asked.
-pub(super) fn given_name<'r>(review: &'r Review<'_>) -> &'r str {
+fn given_name<'r>(review: &'r Review<'_>) -> &'r str {
     review.name.as_deref().unwrap_or_default()
 }
 

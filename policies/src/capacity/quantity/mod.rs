@@ -7,7 +7,7 @@ mod tests;
 
 use std::{cmp::Ordering, fmt, str::FromStr};
 
-use serde_json::Value;
+use sluice_tree::Value;
 
 /// Nano-units in a unit.
 const NANO: i128 = 1_000_000_000;

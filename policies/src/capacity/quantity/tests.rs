@@ -198,9 +198,9 @@ fn refuses_what_is_no_quantity() {
     ] {
         assert!(text.parse::<Quantity>().is_err(), "{text} was read");
     }
-    assert!(Quantity::of(&serde_json::json!({"a": 1})).is_err());
+    assert!(Quantity::of(&sluice_tree::json!({"a": 1})).is_err());
     assert_eq!(
-        Quantity::of(&serde_json::json!(0.5)).unwrap().to_string(),
+        Quantity::of(&sluice_tree::json!(0.5)).unwrap().to_string(),
         "500m"
     );
 }

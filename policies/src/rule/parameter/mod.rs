@@ -8,8 +8,8 @@ mod text;
 
 use std::fmt;
 
-use serde_json::Value;
 use sluice_api::Duration;
+use sluice_tree::Value;
 
 pub(crate) use number::ratio_text;
 pub use number::{IntParameter, QuantityParameter, RatioParameter, SpanParameter};
@@ -206,7 +206,7 @@ impl Parameter {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use sluice_tree::json;
 
     use super::*;
 

@@ -1,7 +1,7 @@
 //! Parameters that can be compared: counts, spans, ratios, amounts.
 
-use serde_json::Value;
 use sluice_api::Duration;
+use sluice_tree::Value;
 
 use crate::capacity::Quantity;
 

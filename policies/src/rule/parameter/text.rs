@@ -1,6 +1,6 @@
 //! Parameters that cannot be compared: texts, sets of texts, yes or no.
 
-use serde_json::Value;
+use sluice_tree::Value;
 
 use crate::view::field_text;
 

@@ -1,6 +1,6 @@
 //! An image reference, taken apart.
 
-use serde_json::Value;
+use sluice_tree::Value;
 
 use crate::view::{Container, field_text};
 

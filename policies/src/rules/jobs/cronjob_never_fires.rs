@@ -1,7 +1,7 @@
 //! A CronJob whose schedule has no day to run on.
 
-use serde_json::Value;
 use sluice_api::Action;
+use sluice_tree::Value;
 
 use crate::{
     rule::{Case, Category, RawFinding, Report, Rule, RuleInfo},

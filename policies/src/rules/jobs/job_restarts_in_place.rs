@@ -1,7 +1,7 @@
 //! A Job that restarts its containers where `backoffLimit` does not count them.
 
-use serde_json::Value;
 use sluice_api::Action;
+use sluice_tree::Value;
 
 use crate::{
     rule::{Case, Category, Report, Rule, RuleInfo},

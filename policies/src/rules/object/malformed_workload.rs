@@ -1,7 +1,7 @@
 //! A workload whose parts are missing or of the wrong type, so that no other rule can look into it.
 
-use serde_json::Value;
 use sluice_api::Action;
+use sluice_tree::Value;
 
 use crate::{
     rule::{Case, Category, RawFinding, Report, Rule, RuleInfo},

@@ -41,7 +41,7 @@ impl Rule for AutoscalerTargetNotFound {
         let text = |path: &'static str| {
             let written = case.view.written(Read::object(path));
             written
-                .and_then(serde_json::Value::as_str)
+                .and_then(sluice_tree::Value::as_str)
                 .unwrap_or_default()
         };
         let (kind, name) = (

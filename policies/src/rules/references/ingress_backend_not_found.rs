@@ -1,7 +1,7 @@
 //! An Ingress that answers 503 because the Service behind it, or the port of that Service, is not there.
 
-use serde_json::Value;
 use sluice_api::Action;
+use sluice_tree::Value;
 
 use super::named::{Missing, add, inner, inner_items, list_items};
 use crate::{
@@ -97,7 +97,7 @@ fn missing_port(service: &Service, port: &Value) -> Option<(&'static str, String
         let has = service.ports.iter().any(|port| name == &port.name);
         return (!has).then(|| ("name", field_text(name)));
     }
-    let number = lookup(port, "number").filter(|number| *number != 0)?;
-    let has = service.ports.iter().any(|port| number == port.port);
+    let number = lookup(port, "number").filter(|number| **number != 0)?;
+    let has = service.ports.iter().any(|port| *number == port.port);
     (!has).then(|| ("number", field_text(number)))
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
 use sluice_api::Certainty;
+use sluice_tree::Value;
 
 use crate::{
     facts::{FactKind, Named},
@@ -72,6 +72,24 @@ pub(super) fn inner_items<'a>(
         .collect()
 }
 
+/// The objects at `field` of the items of the list at `list` of each of `values`, with their paths: most items of long lists have none, and no path is made of them.
+fn within_items<'a>(
+    values: &[(String, &'a Value)],
+    list: &str,
+    field: &str,
+) -> Vec<(String, &'a Value)> {
+    let mut found = Vec::new();
+    for (path, value) in values {
+        let items = lookup(value, list).and_then(Value::as_array);
+        for (index, item) in items.into_iter().flatten().enumerate() {
+            if let Some(inner) = lookup(item, field) {
+                found.push((format!("{path}.{list}[{index}].{field}"), inner));
+            }
+        }
+    }
+    found
+}
+
 /// What a ConfigMap or a Secret is called where a pod takes something out of it.
 pub(super) struct Sources {
     /// In `valueFrom` of a variable.
@@ -96,7 +114,6 @@ pub(super) fn of_sources<'a>(case: &Case<'a>, sources: &Sources) -> Vec<Referenc
         })
         .collect();
     let volumes = of_pod(case, "volumes");
-    let variables = inner_items(&containers, "env");
     let required = |places: Vec<(String, &'a Value)>, field: &str| {
         let required = places
             .into_iter()
@@ -104,15 +121,13 @@ pub(super) fn of_sources<'a>(case: &Case<'a>, sources: &Sources) -> Vec<Referenc
         texts(required, field)
     };
     let (volume, named_by) = sources.volume;
-    let mut found = required(
-        inner(&variables, &format!("valueFrom.{}", sources.variable)),
-        "name",
-    );
-    let environments = inner_items(&containers, "envFrom");
-    found.extend(required(inner(&environments, sources.environment), "name"));
+    let variable = format!("valueFrom.{}", sources.variable);
+    let mut found = required(within_items(&containers, "env", &variable), "name");
+    let environments = within_items(&containers, "envFrom", sources.environment);
+    found.extend(required(environments, "name"));
     found.extend(required(inner(&volumes, volume), named_by));
-    let projected = inner_items(&volumes, "projected.sources");
-    found.extend(required(inner(&projected, sources.projected), "name"));
+    let projected = within_items(&volumes, "projected.sources", sources.projected);
+    found.extend(required(projected, "name"));
     found
 }
 

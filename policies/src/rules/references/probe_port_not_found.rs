@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
 use sluice_api::Action;
+use sluice_tree::Value;
 
 use crate::{
     rule::{Case, Category, Report, Rule, RuleInfo},

@@ -38,7 +38,7 @@ impl Rule for ServiceAccountNotFound {
 
     fn judge(&self, case: &Case<'_>, report: &mut Report) {
         // every namespace gets this one by itself
-        let written = |read: Read| case.view.written(read).and_then(serde_json::Value::as_str);
+        let written = |read: Read| case.view.written(read).and_then(sluice_tree::Value::as_str);
         let name = written(NAME).filter(|name| !name.is_empty());
         let name = name.or_else(|| written(OLD_NAME)).unwrap_or_default();
         if name.is_empty() || name == "default" {

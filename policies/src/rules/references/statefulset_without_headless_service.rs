@@ -1,7 +1,7 @@
 //! A StatefulSet whose pods have no names, because the headless Service they get them from is not there.
 
-use serde_json::Value;
 use sluice_api::Action;
+use sluice_tree::Value;
 
 use super::named::{Missing, add};
 use crate::{

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
 use sluice_api::Certainty;
+use sluice_tree::Value;
 
 use crate::{
     facts::FactKind,
@@ -38,7 +38,7 @@ pub(super) fn labels(case: &Case<'_>) -> BTreeMap<String, String> {
         .and_then(Value::as_object)
         .into_iter()
         .flatten()
-        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+        .filter_map(|(key, value)| Some((key.as_str().to_owned(), value.as_str()?.to_owned())))
         .collect()
 }
 

@@ -1,7 +1,7 @@
 //! A container that sleeps through the time it has to end in.
 
-use serde_json::Value;
 use sluice_api::Action;
+use sluice_tree::Value;
 
 use crate::{
     rule::{Case, Category, Parameter, RawFinding, Report, Rule, RuleInfo, SpanParameter},
@@ -138,7 +138,7 @@ fn sum(times: &[&str]) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use sluice_tree::json;
 
     use super::*;
 

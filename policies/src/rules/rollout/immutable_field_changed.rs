@@ -1,7 +1,7 @@
 //! A change that the API server will not take: the field is fixed when the object is made.
 
-use serde_json::{Map, Value};
 use sluice_api::Action;
+use sluice_tree::{Map, Value};
 
 use crate::{
     capacity::Quantity,
@@ -212,12 +212,7 @@ fn difference(new: &Value, old: &Value, path: &str, how: Comparing) -> Option<Di
     }
 }
 
-fn of_objects(
-    new: &Map<String, Value>,
-    old: &Map<String, Value>,
-    path: &str,
-    how: Comparing,
-) -> Option<Difference> {
+fn of_objects(new: &Map, old: &Map, path: &str, how: Comparing) -> Option<Difference> {
     let names = new
         .keys()
         .chain(old.keys().filter(|name| !new.contains_key(*name)));

@@ -1,6 +1,6 @@
 //! A probe of a container as the kubelet reads it: what it asks, and how long it is patient.
 
-use serde_json::Value;
+use sluice_tree::Value;
 
 use crate::view::{Container, Int, View, lookup};
 

@@ -1,6 +1,6 @@
 //! Which containers must have a readiness probe: shared by the rules about it.
 
-use serde_json::Value;
+use sluice_tree::Value;
 
 use crate::{
     rule::{Case, RawFinding, Report},

@@ -1,7 +1,7 @@
 //! Replicas that may all land on one node.
 
-use serde_json::Value;
 use sluice_api::Action;
+use sluice_tree::Value;
 
 use crate::{
     rule::{Case, Category, RawFinding, Report, Rule, RuleInfo},

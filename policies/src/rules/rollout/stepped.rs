@@ -1,7 +1,7 @@
 //! A Deployment whose release is under way.
 
-use serde_json::Value;
 use sluice_api::annotation;
+use sluice_tree::Value;
 
 use crate::view::{Read, View};
 

@@ -1,7 +1,7 @@
 //! A container with more of root's powers than it starts with.
 
-use serde_json::Value;
 use sluice_api::Action;
+use sluice_tree::Value;
 
 use super::context;
 use crate::{

@@ -1,7 +1,7 @@
 //! A container that keeps the powers of root that every container starts with.
 
-use serde_json::Value;
 use sluice_api::Action;
+use sluice_tree::Value;
 
 use super::context;
 use crate::{
@@ -42,7 +42,6 @@ impl Rule for ContainerKeepsCapabilities {
             let dropped = container
                 .get(DROP)
                 .and_then(Value::as_array)
-                .map(Vec::as_slice)
                 .unwrap_or_default();
             if dropped.iter().any(|name| name == "ALL") {
                 continue;

@@ -1,7 +1,7 @@
 //! A container whose process may gain more rights than it was started with.
 
-use serde_json::Value;
 use sluice_api::Action;
+use sluice_tree::Value;
 
 use super::context;
 use crate::{

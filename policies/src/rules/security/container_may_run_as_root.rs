@@ -1,7 +1,7 @@
 //! A container whose process may be root.
 
-use serde_json::Value;
 use sluice_api::Action;
+use sluice_tree::Value;
 
 use super::context::{self, Effective};
 use crate::{

@@ -1,6 +1,6 @@
 //! The security context that holds for a container: its own, else that of its pod.
 
-use serde_json::Value;
+use sluice_tree::Value;
 
 use crate::view::{Anchor, Container, Read, View};
 

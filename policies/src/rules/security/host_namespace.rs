@@ -1,7 +1,7 @@
 //! A pod that lives in the network, the processes or the shared memory of its node.
 
-use serde_json::Value;
 use sluice_api::Action;
+use sluice_tree::Value;
 
 use crate::{
     rule::{Case, Category, RawFinding, Report, Rule, RuleInfo},

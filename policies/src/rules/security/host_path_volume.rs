@@ -1,7 +1,7 @@
 //! A pod that reads or writes files of its node.
 
-use serde_json::Value;
 use sluice_api::Action;
+use sluice_tree::Value;
 
 use crate::{
     rule::{Case, Category, RawFinding, Report, Rule, RuleInfo},

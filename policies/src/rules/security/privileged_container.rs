@@ -1,7 +1,7 @@
 //! A container that is root on its node.
 
-use serde_json::Value;
 use sluice_api::Action;
+use sluice_tree::Value;
 
 use super::context;
 use crate::{

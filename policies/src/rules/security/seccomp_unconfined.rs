@@ -1,7 +1,7 @@
 //! A container that may make every system call.
 
-use serde_json::Value;
 use sluice_api::Action;
+use sluice_tree::Value;
 
 use super::context;
 use crate::{

@@ -1,7 +1,7 @@
 //! A secret that everybody can read who can read the manifest.
 
-use serde_json::Value;
 use sluice_api::Action;
+use sluice_tree::Value;
 
 use crate::{
     rule::{

@@ -1,7 +1,7 @@
 //! A pod that carries a key to the API server which nobody asked for.
 
-use serde_json::Value;
 use sluice_api::Action;
+use sluice_tree::Value;
 
 use crate::{
     rule::{Case, Category, RawFinding, Report, Rule, RuleInfo},

@@ -1,7 +1,7 @@
 //! Rules that judge objects of any kind by their head.
 
-use serde_json::{Value, json};
 use sluice_api::Action;
+use sluice_tree::{Value, json};
 
 use super::{create, knows_none, update};
 use crate::{NotJudged, PolicySet, documents::set_of};

@@ -1,7 +1,7 @@
 //! Policies that cannot work, and what names a set.
 
-use serde_json::{Value, json};
 use sluice_api::PolicySpec;
+use sluice_tree::{Value, json};
 
 use super::spec;
 use crate::set::{PolicySet, PolicySource};

@@ -1,6 +1,6 @@
 //! Objects that nobody would write.
 
-use serde_json::{Value, json};
+use sluice_tree::{Value, json};
 
 use super::{create, deployment, unbounded_cronjob, update};
 use crate::{
@@ -45,7 +45,7 @@ impl Random {
                 if self.next(12) == 0 {
                     map.remove(&name);
                 } else {
-                    self.spoil(&mut map[&name]);
+                    self.spoil(map.get_mut(&name).unwrap());
                 }
             }
             Value::Array(list) if !list.is_empty() && self.next(8) > 0 => {
@@ -63,7 +63,7 @@ fn no_object_makes_a_rule_panic_and_defaults_never_change_a_verdict() {
         .iter()
         .map(|rule| json!({"use": rule.name()}))
         .collect();
-    let set = set_of(Value::Array(names));
+    let set = set_of(names.into());
     let mut random = Random(7);
     let mut bases = defaults_samples();
     bases.push(unbounded_cronjob());

@@ -2,13 +2,14 @@
 
 mod any_kind;
 mod compile;
+mod compiler;
 mod hostile;
 mod own;
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
 use sluice_api::{Action, Certainty, Finding, PolicySpec};
+use sluice_tree::{Value, json};
 
 use super::{PolicySet, PolicySource};
 use crate::{
@@ -26,7 +27,7 @@ fn knows_none() -> Facts<'static> {
 }
 
 fn spec(value: Value) -> PolicySpec {
-    serde_json::from_value(value).unwrap()
+    sluice_tree::from_value(value).unwrap()
 }
 
 fn create<'a>(object: &'a Value) -> Subject<'a> {
@@ -115,8 +116,8 @@ fn bounded_cronjob() -> Value {
             .clone(),
     );
     let job = spec["jobTemplate"]["spec"].as_object_mut().unwrap();
-    job.insert("activeDeadlineSeconds".into(), json!(600));
-    job.insert("backoffLimit".into(), json!(2));
+    job.insert("activeDeadlineSeconds", json!(600));
+    job.insert("backoffLimit", json!(2));
     cronjob
 }
 

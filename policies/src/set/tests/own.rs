@@ -1,7 +1,7 @@
 //! Own rules: what a policy may say, and what comes of it.
 
-use serde_json::{Value, json};
 use sluice_api::{Action, Certainty};
+use sluice_tree::{Value, json};
 
 use super::{create, knows_none, spec, update};
 use crate::{Facts, Judgement, PolicySet, PolicySource, Subject, documents::yaml, with_defaults};

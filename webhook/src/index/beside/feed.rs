@@ -15,12 +15,13 @@ use kube::{
         watcher::{self, Event, watcher},
     },
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use sluice_policies::{
     FactKind,
     facts::{Autoscaler, DisruptionBudget, Node, PodTemplate, Service},
 };
 use sluice_runtime::drain::Tasks;
+use sluice_tree::Value;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -127,7 +128,7 @@ impl Start<'_> {
             object["apiVersion"] = json!(kind.api_version());
             object["kind"] = json!(kind.kind());
             object["metadata"] = json!({"name": wire.metadata.name});
-            Some((key_of(wire.metadata), keep(&object)?))
+            Some((key_of(wire.metadata), keep(&object.into())?))
         };
         self.watch(kind, reduce, kept);
     }

@@ -7,9 +7,9 @@ use kube::{
     core::{DynamicObject, Status},
     runtime::watcher::{self, Event},
 };
-use serde_json::json;
 use sluice_policies::facts::ObservedPeak;
 use sluice_runtime::metrics::Metrics;
+use sluice_tree::json;
 
 use super::{feed::Follower, *};
 use crate::{index::bucket::Key, metrics::AdmissionMetrics};
@@ -132,7 +132,7 @@ async fn a_kind_is_watched_only_while_it_is_needed_and_a_refusal_is_no_absence()
         )))
     };
     let object = |name: &str| {
-        serde_json::from_value::<DynamicObject>(
+        sluice_tree::from_value::<DynamicObject>(
             json!({"metadata": {"name": name, "namespace": "shop"}}),
         )
         .unwrap()

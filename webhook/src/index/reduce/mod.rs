@@ -339,7 +339,7 @@ impl Reduce for Stored<PolicyExceptionSpec> {
 }
 
 /// A ResourceQuota or a LimitRange: its spec, its status and what it is called.
-impl Reduce for Value {
+impl Reduce for sluice_tree::Value {
     type Wire = DynamicObject;
 
     fn reduce(mut wire: Self::Wire) -> (Key, Self) {
@@ -352,7 +352,7 @@ impl Reduce for Value {
                 kept[part] = value.take();
             }
         }
-        (key, kept)
+        (key, kept.into())
     }
 }
 

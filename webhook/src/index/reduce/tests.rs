@@ -160,7 +160,7 @@ fn every_kind_is_applied_deleted_and_reset() {
         &object("PolicyException", "b", exception),
         "Err",
     );
-    keeps::<Value>(
+    keeps::<sluice_tree::Value>(
         "ResourceQuota",
         &object("ResourceQuota", "a", quota.clone()),
         &object("ResourceQuota", "b", quota),
