@@ -259,8 +259,8 @@ pub const ROLES: &[Role] = &[
             grant(
                 "apps",
                 &["statefulsets", "daemonsets"],
-                &["get", "list"],
-                "whether an object that exists needs an exception from a policy",
+                READ,
+                "whose pods a gate's probes ask; whether an object that exists needs an exception from a policy",
             ),
             grant("batch", &["jobs", "cronjobs"], &["get", "list"], "the same"),
             grant(

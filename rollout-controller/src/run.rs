@@ -311,6 +311,8 @@ fn watches(
     }
     feed!("namespaces", namespaces, namespace);
     feed!("deployments", deployments, deployment);
+    feed!("stateful sets", stateful_sets, gated);
+    feed!("daemon sets", daemon_sets, gated);
     feed!("replica sets", replica_sets, replica_set);
     feed!("pods", pods, pod);
     feed!("gate objects", gates, gate);

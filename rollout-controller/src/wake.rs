@@ -7,7 +7,7 @@ use sluice_api::{Gate, Policy, PolicyException, Probe, Release, RolloutPlan, lab
 use crate::{
     cache::{
         is_finished,
-        rows::{DeploymentRow, NamespaceRow, PodRow, ReplicaSetRow},
+        rows::{DeploymentRow, GatedRow, NamespaceRow, PodRow, ReplicaSetRow},
         table::{Change, Key},
     },
     exceptions::usage::Usage,
@@ -56,6 +56,14 @@ impl Waker {
         self.queue.add(change.key);
     }
 
+    /// A StatefulSet or DaemonSet changed.
+    pub fn gated<K>(&self, change: Change<GatedRow<K>>) {
+        let facts = |row: &Arc<GatedRow<K>>| Arc::clone(&row.facts);
+        if change.old.as_ref().map(facts) != change.new.as_ref().map(facts) {
+            self.judge.wake();
+        }
+    }
+
     /// A ReplicaSet changed.
     pub fn replica_set(&self, change: Change<ReplicaSetRow>) {
         let owner = change
@@ -81,25 +89,19 @@ impl Waker {
         if change.old.as_ref().map(asked) == change.new.as_ref().map(asked) {
             return;
         }
-        let Some(set) = change
-            .new
-            .as_ref()
-            .or(change.old.as_ref())
-            .and_then(|pod| pod.set.clone())
-        else {
+        let Some(pod) = change.new.as_ref().or(change.old.as_ref()) else {
             return;
         };
-        let set = self
-            .reconciler
-            .caches
-            .replica_sets
-            .get(&Key::new(change.key.namespace, set));
-        // a pod may be seen before its ReplicaSet: then nobody can tell yet whether it is asked
-        let asked = set.is_none_or(|set| {
-            set.owner
-                .as_deref()
-                .is_some_and(|uid| self.judge.asks_pods_of(uid))
-        });
+        let asked = |uid: Option<&str>| uid.is_some_and(|uid| self.judge.asks_pods_of(uid));
+        let asked = match &pod.set {
+            Some(set) => {
+                let sets = &self.reconciler.caches.replica_sets;
+                let set = sets.get(&Key::new(change.key.namespace, set.as_str()));
+                // a pod may be seen before its ReplicaSet: then nobody can tell yet whether it is asked
+                set.is_none_or(|set| asked(set.owner.as_deref()))
+            }
+            None => asked(pod.owner.as_deref()),
+        };
         if asked {
             self.judge.wake();
         }

@@ -11,6 +11,7 @@ mod death_of_sluice;
 mod dice;
 mod exceptions;
 mod gate_fresh_proof;
+mod gated_sets;
 mod guide;
 mod human_hands;
 mod model_traces;

@@ -12,9 +12,14 @@ pub mod rows;
 pub mod table;
 pub mod watching;
 
-use sluice_api::{Gate, Policy, PolicyException, Probe, Release, RolloutPlan, label::Mode};
+use std::sync::Arc;
 
-use rows::{DeploymentRow, NamespaceRow, PodRow, ReplicaSetRow};
+use sluice_api::{
+    Gate, Policy, PolicyException, Probe, Release, RolloutPlan, WorkloadKind, label::Mode,
+};
+
+use k8s_openapi::api::apps::v1::{DaemonSet, StatefulSet};
+use rows::{DeploymentRow, GatedFacts, GatedRow, NamespaceRow, PodRow, ReplicaSetRow};
 use table::{Key, Table};
 
 /// Every table.
@@ -24,9 +29,13 @@ pub struct Caches {
     pub namespaces: Table<NamespaceRow>,
     /// Every Deployment, reduced; whole where a release is on.
     pub deployments: Table<DeploymentRow>,
+    /// StatefulSets: gated, never stepped.
+    pub stateful_sets: Table<GatedRow<StatefulSet>>,
+    /// DaemonSets, likewise.
+    pub daemon_sets: Table<GatedRow<DaemonSet>>,
     /// ReplicaSets by the uid of the Deployment that owns them.
     pub replica_sets: Table<ReplicaSetRow>,
-    /// Pods by the uid of the ReplicaSet that owns them.
+    /// Pods by the uid of the ReplicaSet, StatefulSet or DaemonSet that owns them.
     pub pods: Table<PodRow>,
     /// Gates.
     pub gates: Table<Gate>,
@@ -54,12 +63,28 @@ impl Caches {
         }
     }
 
+    /// Every workload that is gated and never stepped.
+    #[must_use]
+    pub fn gated(&self) -> Vec<(WorkloadKind, Key, Arc<GatedFacts>)> {
+        let stateful_sets = self.stateful_sets.all().into_iter();
+        let daemon_sets = self.daemon_sets.all().into_iter();
+        stateful_sets
+            .map(|(key, row)| (WorkloadKind::StatefulSet, key, Arc::clone(&row.facts)))
+            .chain(
+                daemon_sets
+                    .map(|(key, row)| (WorkloadKind::DaemonSet, key, Arc::clone(&row.facts))),
+            )
+            .collect()
+    }
+
     /// The tables that have not seen a complete list yet.
     #[must_use]
     pub fn unsynced(&self) -> Vec<&'static str> {
         [
             ("namespaces", self.namespaces.synced()),
             ("deployments", self.deployments.synced()),
+            ("statefulsets", self.stateful_sets.synced()),
+            ("daemonsets", self.daemon_sets.synced()),
             ("replicasets", self.replica_sets.synced()),
             ("pods", self.pods.synced()),
             ("gates", self.gates.synced()),

@@ -1,13 +1,13 @@
 //! What is kept of each kind.
 
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+use std::{collections::BTreeMap, marker::PhantomData, net::IpAddr, sync::Arc};
 
 use jiff::Timestamp;
 use k8s_openapi::api::{
     apps::v1::{Deployment, ReplicaSet},
     core::v1::{Namespace, Pod},
 };
-use kube::api::ApiResource;
+use kube::{Resource, api::ApiResource};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sluice_api::{Gate, Policy, PolicyException, Probe, Release, RolloutPlan, annotation};
@@ -111,6 +111,42 @@ impl Row for DeploymentRow {
     }
 }
 
+/// What gates look at in a workload that is gated and never stepped.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GatedFacts {
+    /// Its uid: its pods are found by it.
+    pub uid: String,
+    /// Its own labels: what selectors of gates look at.
+    pub labels: BTreeMap<String, String>,
+    /// Whether another object controls it: such a workload is never governed.
+    pub controlled: bool,
+}
+
+/// A StatefulSet or a DaemonSet, as `K` says.
+pub struct GatedRow<K> {
+    /// What is kept of it.
+    pub facts: Arc<GatedFacts>,
+    kind: PhantomData<fn() -> K>,
+}
+
+impl<K: Resource<DynamicType = ()> + 'static> Row for GatedRow<K> {
+    fn resource() -> ApiResource {
+        ApiResource::erase::<K>(&())
+    }
+
+    fn read(object: Value) -> Result<Self, String> {
+        let metadata = &object["metadata"];
+        Ok(Self {
+            facts: Arc::new(GatedFacts {
+                uid: text(&metadata["uid"]),
+                labels: strings(&metadata["labels"]),
+                controlled: controller(metadata).is_some(),
+            }),
+            kind: PhantomData,
+        })
+    }
+}
+
 /// A ReplicaSet of a Deployment.
 pub struct ReplicaSetRow {
     /// Its namespace.
@@ -183,9 +219,9 @@ pub struct PodRow {
     pub name: String,
     /// Its namespace.
     pub namespace: String,
-    /// The uid of the ReplicaSet that controls it.
+    /// The uid of the ReplicaSet, StatefulSet or DaemonSet that controls it.
     pub owner: Option<String>,
-    /// The name of that ReplicaSet.
+    /// The name of that ReplicaSet; none for the other two, whose pods are theirs directly.
     pub set: Option<String>,
     /// Its address.
     pub ip: Option<IpAddr>,
@@ -216,7 +252,9 @@ impl Row for PodRow {
             })
             .filter_map(|text| text.parse::<Timestamp>().ok())
             .max();
-        let set = controller(metadata).filter(|(kind, ..)| *kind == "ReplicaSet");
+        let owner = controller(metadata)
+            .filter(|(kind, ..)| matches!(*kind, "ReplicaSet" | "StatefulSet" | "DaemonSet"));
+        let set = owner.filter(|(kind, ..)| *kind == "ReplicaSet");
         let ready = status["conditions"]
             .as_array()
             .into_iter()
@@ -225,7 +263,7 @@ impl Row for PodRow {
         Ok(Self {
             name: text(&metadata["name"]),
             namespace: text(&metadata["namespace"]),
-            owner: set.map(|(_, _, uid)| uid.to_owned()),
+            owner: owner.map(|(_, _, uid)| uid.to_owned()),
             set: set.map(|(_, name, _)| name.to_owned()),
             ip: status["podIP"].as_str().and_then(|ip| ip.parse().ok()),
             ready,

@@ -6,6 +6,7 @@
 //! |---|---|---|
 //! | (empty) | gates, and the probe's own status | the URL or query as written |
 //! | `deployment NS/NAME` | gates of that component, for probes of pods | `All` and `Stable`: its pods; `Canary`: none outside a release |
+//! | `statefulset NS/NAME`, `daemonset NS/NAME` | the same | the same; these are never stepped, so every pod of theirs is a stable one |
 //! | `release NS/NAME` | `during` and `after` of the plan, from the hold on | canary: pods of the target; stable: pods of the stable version |
 //! | `stable NS/NAME` | the proof of a rollback | the stable pods, asked as if they were the canary |
 
@@ -23,7 +24,7 @@ use sluice_probes::{Check, PodTarget, Run, RunId, Targets};
 use super::references::{Probes, Referred};
 use crate::cache::{
     is_finished,
-    rows::{DeploymentRow, PodRow, ReplicaSetRow},
+    rows::{DeploymentRow, GatedFacts, PodRow, ReplicaSetRow},
     table::Key,
 };
 
@@ -41,11 +42,13 @@ pub struct Scene<'a> {
     pub plans: &'a [(Key, Arc<RolloutPlan>)],
     /// Every Deployment.
     pub deployments: &'a [(Key, Arc<DeploymentRow>)],
+    /// Every workload of the kinds that are gated and never stepped.
+    pub gated: &'a [(WorkloadKind, Key, Arc<GatedFacts>)],
     /// Releases by the uid of the workload.
     pub releases: &'a dyn Fn(&str) -> Vec<Arc<Release>>,
     /// ReplicaSets by the uid of the Deployment.
     pub replica_sets: &'a dyn Fn(&str) -> Vec<Arc<ReplicaSetRow>>,
-    /// Pods by the uid of the ReplicaSet.
+    /// Pods by the uid of what controls them.
     pub pods: &'a dyn Fn(&str) -> Vec<Arc<PodRow>>,
     /// Whether a gate refused a release a moment ago.
     pub attempted: &'a dyn Fn(&Key) -> bool,
@@ -97,7 +100,7 @@ pub struct Desired {
     pub probes: BTreeMap<Key, Vec<RunId>>,
     /// Who wants to know about a run.
     pub readers: HashMap<RunId, Readers>,
-    /// The uids of Deployments whose pods are asked by address.
+    /// The uids of workloads whose pods are asked by address.
     pub asked: HashSet<String>,
     /// The probes all of this was worked out from.
     pub known: Arc<Probes>,
@@ -128,18 +131,79 @@ fn own_run(probe: &Key) -> RunId {
     }
 }
 
-fn component_run(probe: &Key, deployment: &Key) -> RunId {
+fn component_run(probe: &Key, component: &Component) -> RunId {
+    let kind = component.workload.kind.as_str().to_lowercase();
     RunId {
         probe: probe.to_string(),
-        context: format!("deployment {deployment}"),
+        context: format!("{kind} {}", component.key),
     }
 }
 
-/// A Deployment and its releases that have not ended.
+/// A workload that gates may guard, and its releases that have not ended.
 struct Component<'a> {
     key: &'a Key,
-    row: &'a DeploymentRow,
+    uid: &'a str,
+    workload: Workload<'a>,
+    controlled: bool,
+    /// The Deployment, if it is one: only that has releases, and its pods belong to ReplicaSets.
+    deployment: Option<&'a DeploymentRow>,
     open: Vec<Arc<Release>>,
+}
+
+impl<'a> Component<'a> {
+    fn of_deployment(scene: &Scene<'a>, key: &'a Key, row: &'a DeploymentRow) -> Self {
+        Self {
+            key,
+            uid: &row.uid,
+            workload: workload(key, row),
+            controlled: row.controlled_by.is_some(),
+            deployment: Some(row),
+            open: (scene.releases)(&row.uid)
+                .into_iter()
+                .filter(|release| !is_finished(release))
+                .collect(),
+        }
+    }
+
+    fn of_gated(kind: WorkloadKind, key: &'a Key, facts: &'a GatedFacts) -> Self {
+        Self {
+            key,
+            uid: &facts.uid,
+            workload: Workload {
+                namespace: &key.namespace,
+                kind,
+                name: &key.name,
+                labels: &facts.labels,
+            },
+            controlled: facts.controlled,
+            deployment: None,
+            open: Vec::new(),
+        }
+    }
+
+    /// The pods that a probe of its gate asks.
+    fn pods(&self, scene: &Scene<'_>, set: Option<PodSet>) -> Vec<PodTarget> {
+        let Some(row) = self.deployment else {
+            return match set {
+                Some(PodSet::Canary) => Vec::new(),
+                _ => targets((scene.pods)(self.uid)),
+            };
+        };
+        match set {
+            Some(PodSet::Canary) => Vec::new(),
+            Some(PodSet::Stable) => {
+                let released: Vec<_> = self
+                    .open
+                    .iter()
+                    .map(|release| release.spec.target.hash.as_str())
+                    .collect();
+                pods_of(scene, row, |set| {
+                    !released.contains(&set.facts.template_hash.as_str())
+                })
+            }
+            _ => pods_of(scene, row, |_| true),
+        }
+    }
 }
 
 /// The runs that must exist now.
@@ -160,26 +224,23 @@ pub fn desired(scene: &Scene<'_>) -> Desired {
                 .push(own_run(&key));
         }
     }
-    let open: Vec<Component> = scene
-        .deployments
-        .iter()
-        .map(|(key, row)| {
-            let open = (scene.releases)(&row.uid)
-                .into_iter()
-                .filter(|release| !is_finished(release))
-                .collect();
-            Component { key, row, open }
-        })
+    let deployments = scene.deployments.iter();
+    let gated = scene.gated.iter();
+    let components: Vec<Component> = deployments
+        .map(|(key, row)| Component::of_deployment(scene, key, row))
+        .chain(gated.map(|(kind, key, facts)| Component::of_gated(*kind, key, facts)))
         .collect();
     for (key, gate) in scene.gates {
-        let requirements = gate_requirements(scene, &mut desired, key, gate, &open);
+        let requirements = gate_requirements(scene, &mut desired, key, gate, &components);
         desired.gates.insert(key.clone(), requirements);
         let form = (gate.metadata.uid.clone(), gate.metadata.generation);
         desired.forms.insert(key.clone(), form);
     }
-    for Component { key, row, open } in &open {
-        for release in open {
-            release_runs(scene, &mut desired, key, row, release);
+    for component in &components {
+        for release in &component.open {
+            if let Some(row) = component.deployment {
+                release_runs(scene, &mut desired, component.key, row, release);
+            }
         }
     }
     desired
@@ -200,13 +261,12 @@ fn gate_requirements(
     desired: &mut Desired,
     key: &Key,
     gate: &Gate,
-    deployments: &[Component],
+    components: &[Component],
 ) -> Vec<Requirement> {
-    let components: Vec<_> = deployments
+    let components: Vec<_> = components
         .iter()
         .filter(|component| {
-            component.row.controlled_by.is_none()
-                && selection::selects(gate, workload(component.key, component.row), scene.system)
+            !component.controlled && selection::selects(gate, component.workload, scene.system)
         })
         .collect();
     let released = components
@@ -243,25 +303,10 @@ fn gate_requirements(
         let idle = !(runs_always(&probe) || released || (scene.attempted)(key));
         if !idle {
             if asks_pods(&probe) {
-                for Component {
-                    key: deployment,
-                    row,
-                    open,
-                } in &components
-                {
-                    let id = component_run(&name, deployment);
-                    desired.asked.insert(row.uid.clone());
-                    let released = open
-                        .iter()
-                        .map(|release| release.spec.target.hash.as_str())
-                        .collect::<Vec<_>>();
-                    let targets = match pod_set(&probe) {
-                        Some(PodSet::Canary) => Vec::new(),
-                        Some(PodSet::Stable) => pods_of(scene, row, |set| {
-                            !released.contains(&set.facts.template_hash.as_str())
-                        }),
-                        _ => pods_of(scene, row, |_| true),
-                    };
+                for component in &components {
+                    let id = component_run(&name, component);
+                    desired.asked.insert(component.uid.to_owned());
+                    let targets = component.pods(scene, pod_set(&probe));
                     if let Some(run) = run(&probe, id.clone(), Some(Targets::Pods(targets))) {
                         desired.want(run, |readers| {
                             readers.gates.insert(key.clone());
@@ -396,16 +441,21 @@ fn workload<'a>(key: &'a Key, row: &'a DeploymentRow) -> Workload<'a> {
     }
 }
 
-/// The pods of those ReplicaSets of the Deployment that `of` picks, those on their way out left aside, in the order of their names.
+/// The pods of those ReplicaSets of the Deployment that `of` picks.
 fn pods_of(
     scene: &Scene<'_>,
     row: &DeploymentRow,
     of: impl Fn(&ReplicaSetRow) -> bool,
 ) -> Vec<PodTarget> {
-    let mut pods: Vec<PodTarget> = (scene.replica_sets)(&row.uid)
-        .iter()
-        .filter(|set| of(set))
-        .flat_map(|set| (scene.pods)(&set.uid))
+    let sets = (scene.replica_sets)(&row.uid);
+    let picked = sets.iter().filter(|set| of(set));
+    targets(picked.flat_map(|set| (scene.pods)(&set.uid)))
+}
+
+/// The pods that can be asked: those on their way out are left aside. In the order of their names.
+fn targets(pods: impl IntoIterator<Item = Arc<PodRow>>) -> Vec<PodTarget> {
+    let mut pods: Vec<PodTarget> = pods
+        .into_iter()
         .filter(|pod| !pod.ending)
         .map(|pod| PodTarget {
             name: pod.name.clone(),

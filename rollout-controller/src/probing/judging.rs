@@ -130,7 +130,7 @@ impl Judge {
         self.desired.load().known.clone()
     }
 
-    /// Whether any run asks the pods of the Deployment with this uid by address.
+    /// Whether any run asks the pods of the workload with this uid by address.
     #[must_use]
     pub fn asks_pods_of(&self, uid: &str) -> bool {
         self.desired.load().asked.contains(uid)
@@ -260,6 +260,7 @@ impl Judge {
         let gates = self.caches.gates.all();
         let plans = self.caches.plans.all();
         let deployments = self.caches.deployments.all();
+        let gated = self.caches.gated();
         let now = Instant::now();
         let mut desired = desired::desired(&Scene {
             system: &self.system,
@@ -268,6 +269,7 @@ impl Judge {
             gates: &gates,
             plans: &plans,
             deployments: &deployments,
+            gated: &gated,
             releases: &|uid| self.caches.releases.of(uid),
             replica_sets: &|uid| self.caches.replica_sets.of(uid),
             pods: &|uid| self.caches.pods.of(uid),

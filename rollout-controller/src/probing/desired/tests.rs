@@ -11,6 +11,7 @@ struct World {
     gates: Vec<(Key, Arc<Gate>)>,
     plans: Vec<(Key, Arc<RolloutPlan>)>,
     deployments: Table<DeploymentRow>,
+    gated: Vec<(WorkloadKind, Key, Arc<GatedFacts>)>,
     releases: Table<Release>,
     sets: Table<ReplicaSetRow>,
     pods: Table<PodRow>,
@@ -74,6 +75,7 @@ impl World {
             gates: vec![],
             plans: vec![],
             deployments: Table::default(),
+            gated: vec![],
             releases: Table::default(),
             sets: Table::default(),
             pods: Table::default(),
@@ -142,6 +144,7 @@ impl World {
             gates: &self.gates,
             plans: &self.plans,
             deployments: &self.deployments.all(),
+            gated: &self.gated,
             releases: &|uid| self.releases.of(uid),
             replica_sets: &|uid| self.sets.of(uid),
             pods: &|uid| self.pods.of(uid),
@@ -213,6 +216,52 @@ fn a_gate_asks_pods_per_component_and_names_what_it_cannot_ask() {
             ("shop/absent", true)
         ],
         "each of these is unknown or worse, never a pass"
+    );
+}
+
+#[test]
+fn pods_of_workloads_that_are_never_stepped_are_asked_too() {
+    let mut world = World::new();
+    for (kind, uid, controlled) in [
+        (WorkloadKind::StatefulSet, "s", false),
+        (WorkloadKind::DaemonSet, "e", false),
+        (WorkloadKind::StatefulSet, "operated", true),
+    ] {
+        let facts = GatedFacts {
+            uid: uid.into(),
+            labels: BTreeMap::new(),
+            controlled,
+        };
+        world
+            .gated
+            .push((kind, Key::new("shop", uid), Arc::new(facts)));
+        world.pods.apply(json!({
+            "metadata": {"name": format!("{uid}-0"), "namespace": "shop",
+                "ownerReferences": [{"kind": kind.as_str(), "name": uid, "uid": uid, "controller": true}]},
+            "status": {"podIP": "10.244.0.1", "conditions": [{"type": "Ready", "status": "True"}]},
+        }));
+    }
+    world.gate(&["all", "stable", "canary"]);
+    let desired = world.desired();
+    let asked: Vec<_> = shown(&desired)
+        .into_iter()
+        .filter(|run| run.contains("set shop"))
+        .collect();
+    assert_eq!(
+        asked,
+        [
+            "shop/all|daemonset shop/e: e-0",
+            "shop/all|statefulset shop/s: s-0",
+            "shop/canary|daemonset shop/e: ",
+            "shop/canary|statefulset shop/s: ",
+            "shop/stable|daemonset shop/e: e-0",
+            "shop/stable|statefulset shop/s: s-0",
+        ]
+    );
+    assert_eq!(
+        desired.asked,
+        ["d", "s", "e"].map(str::to_owned).into(),
+        "a change of their pods is heard of"
     );
 }
 
