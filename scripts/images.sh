@@ -37,6 +37,8 @@ for kind in "${@:-product}"; do
       app v2
       # answers every request with an error, and its readiness does not notice
       app v2--errors-100 --env 'BEHAVIOUR={"errors": 1}'
+      # a job: asks once and ends
+      pack one --reference registry.test/shop/report:v1 --program "$programs/sluice-test-app" --to "$images/test/report-v1.tar" -- get http://payments.shop.svc/
       ;;
     *) echo "no images called $kind: product or test" >&2; exit 1 ;;
   esac

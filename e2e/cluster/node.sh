@@ -62,7 +62,10 @@ keep() {
 }
 keep containerd containerd --config "$folder/containerd.toml"
 until ctr version > /dev/null 2>&1; do sleep 0.05; done
-while read -r image; do ctr --namespace k8s.io images import "$image"; done < "$folder/images"
+if [ ! -e "$folder/imported" ]; then
+  while read -r image; do ctr --namespace k8s.io images import "$image"; done < "$folder/images"
+  : > "$folder/imported"
+fi
 until [ -e "$folder/serving" ]; do sleep 0.05; done
 keep kubelet kubelet --config="$folder/kubelet.yaml" --kubeconfig="$folder/kubeconfig/kubelet" --root-dir="$folder/kubelet" \
   --cert-dir="$folder/certs" --hostname-override=node --node-ip=10.99.0.1

@@ -26,6 +26,8 @@ pub struct Shop<'a> {
     /// Its namespace.
     pub namespace: String,
     history: History,
+    /// What ran everywhere before the release in whose middle the recording began.
+    before: Option<String>,
     replicas: u32,
 }
 
@@ -45,8 +47,19 @@ impl<'a> Shop<'a> {
             client,
             namespace,
             history,
+            before: None,
             replicas,
         })
+    }
+
+    /// Forgets the recording and begins another, with what there is now, in the middle of a release over `tag`: after the API server was away.
+    ///
+    /// # Errors
+    /// When the namespace cannot be listed.
+    pub async fn record_anew(&mut self, tag: &str) -> anyhow::Result<()> {
+        self.before = Some(format!("registry.test/shop/checkout:{tag}"));
+        self.history = History::record(&self.client, &self.namespace).await?;
+        Ok(())
     }
 
     /// A client with every right.
@@ -337,6 +350,7 @@ impl<'a> Shop<'a> {
             deployment: "checkout".to_owned(),
             batches,
             surge: Size::Percent(25),
+            before: self.before.clone(),
         };
         let breaches = judge(&self.history.events()?, &expected);
         ensure!(breaches.is_empty(), "more than planned: {breaches:?}");

@@ -86,17 +86,58 @@ where
 /// As [`Cluster::start`], or when the images are not packed.
 pub async fn shared_cluster() -> anyhow::Result<&'static Cluster> {
     static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
-    let start = || async {
-        Cluster::start(ClusterOptions {
-            images: cluster::images("product")?,
-            ..ClusterOptions::default()
-        })
-        .await
-    };
     CLUSTER
-        .get_or_try_init(start)
+        .get_or_try_init(cluster_with_images)
         .await
         .context("no shared cluster")
+}
+
+async fn cluster_with_images() -> anyhow::Result<Cluster> {
+    Cluster::start(ClusterOptions {
+        images: cluster::images("product")?,
+        ..ClusterOptions::default()
+    })
+    .await
+}
+
+/// A cluster of the caller's own with Sluice on it, for a test that does things to either.
+///
+/// # Errors
+/// As [`shared_cluster`] and [`install_on`].
+pub async fn own_cluster() -> anyhow::Result<Cluster> {
+    let cluster = cluster_with_images().await?;
+    install_on(&cluster).await?;
+    Ok(cluster)
+}
+
+/// Runs a test on a cluster of its own with Sluice on it; an error keeps its evidence.
+///
+/// # Errors
+/// Whatever the test says.
+pub async fn on_own_cluster(
+    test: impl AsyncFnOnce(&Cluster) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let cluster = own_cluster().await?;
+    let outcome = test(&cluster).await;
+    if outcome.is_err() {
+        cluster.keep();
+    }
+    outcome
+}
+
+/// Runs a test on the shared cluster with Sluice on it; an error keeps its evidence.
+///
+/// # Errors
+/// Whatever the test says.
+pub async fn on_installed_cluster(
+    test: impl AsyncFnOnce(&'static Cluster) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let cluster = installed_cluster().await?;
+    let outcome = test(cluster).await;
+    if outcome.is_err() {
+        cluster.keep();
+    }
+    outcome
 }
 
 /// The shared cluster with Sluice on it.

@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 
 const LIMIT: Duration = Duration::from_secs(3);
 
-pub fn run(url: &str, times: u32) -> anyhow::Result<()> {
+pub fn run(url: &str, times: u32, pause: Duration) -> anyhow::Result<()> {
     let rest = url
         .strip_prefix("http://")
         .with_context(|| format!("{url} does not begin with http://"))?;
@@ -27,6 +27,7 @@ pub fn run(url: &str, times: u32) -> anyhow::Result<()> {
                 println!("ERR {error:#}");
             }
         }
+        std::thread::sleep(pause);
     }
     if lost > 0 {
         bail!("{lost} of {times} requests were lost");

@@ -9,6 +9,8 @@ mod behaviour;
 mod get;
 mod serve;
 
+use std::time::Duration;
+
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -28,6 +30,9 @@ enum Mode {
         url: String,
         #[arg(default_value_t = 1)]
         times: u32,
+        /// Wait so long after each answer
+        #[arg(long, default_value_t = 0)]
+        pause_millis: u64,
     },
     /// Wait for the end
     Pause,
@@ -37,7 +42,11 @@ enum Mode {
 async fn main() -> anyhow::Result<()> {
     match Arguments::parse().mode.unwrap_or(Mode::Serve) {
         Mode::Serve => serve::run().await,
-        Mode::Get { url, times } => get::run(&url, times),
+        Mode::Get {
+            url,
+            times,
+            pause_millis,
+        } => get::run(&url, times, Duration::from_millis(pause_millis)),
         Mode::Pause => {
             let mut terminate = signal(SignalKind::terminate())?;
             let mut interrupt = signal(SignalKind::interrupt())?;

@@ -11,6 +11,7 @@ use std::{
 use anyhow::Context;
 use axum::{
     Json, Router,
+    body::Bytes,
     extract::State,
     http::StatusCode,
     routing::{get, post},
@@ -28,6 +29,7 @@ struct App {
     behaviour: Mutex<Behaviour>,
     memory: Mutex<Vec<u8>>,
     answers: AtomicU64,
+    errors: AtomicU64,
     who: String,
 }
 
@@ -37,6 +39,7 @@ impl App {
             behaviour: Mutex::default(),
             memory: Mutex::default(),
             answers: AtomicU64::default(),
+            errors: AtomicU64::default(),
             who,
         };
         app.behave(behaviour);
@@ -91,6 +94,7 @@ fn router(app: Arc<App>) -> Router {
         .route("/live", get(|| async { "alive\n" }))
         .route("/behaviour", get(behaviour).put(behave))
         .route("/crash", post(crash))
+        .route("/metrics", get(metrics))
         .with_state(app)
 }
 
@@ -99,6 +103,7 @@ async fn answer(State(app): State<Arc<App>>) -> (StatusCode, String) {
     tokio::time::sleep(Duration::from_millis(behaviour.latency_millis)).await;
     let number = app.answers.fetch_add(1, Ordering::Relaxed);
     let code = if behaviour.fails(number) {
+        app.errors.fetch_add(1, Ordering::Relaxed);
         StatusCode::INTERNAL_SERVER_ERROR
     } else {
         StatusCode::OK
@@ -118,17 +123,27 @@ async fn behaviour(State(app): State<Arc<App>>) -> Json<Behaviour> {
     Json(app.behaviour())
 }
 
+// whatever type it is sent as: kubectl and curl each have their own idea
 async fn behave(
     State(app): State<Arc<App>>,
-    Json(change): Json<Value>,
+    body: Bytes,
 ) -> Result<Json<Behaviour>, (StatusCode, String)> {
-    let changed = app
-        .behaviour()
-        .changed(&change)
-        .map_err(|why| (StatusCode::BAD_REQUEST, why))?;
+    let refused = |why: String| (StatusCode::BAD_REQUEST, why);
+    let change: Value =
+        serde_json::from_slice(&body).map_err(|error| refused(error.to_string()))?;
+    let changed = app.behaviour().changed(&change).map_err(refused)?;
     println!("behaves as {changed:?}");
     app.behave(changed.clone());
     Ok(Json(changed))
+}
+
+/// Both codes from the start on, so that a share of errors is 0 and not "no data".
+async fn metrics(State(app): State<Arc<App>>) -> String {
+    let errors = app.errors.load(Ordering::Relaxed);
+    let good = app.answers.load(Ordering::Relaxed).saturating_sub(errors);
+    format!(
+        "# TYPE http_requests_total counter\nhttp_requests_total{{code=\"200\"}} {good}\nhttp_requests_total{{code=\"500\"}} {errors}\n"
+    )
 }
 
 async fn crash() -> &'static str {
@@ -156,8 +171,8 @@ mod tests {
     }
 
     async fn put(app: &Arc<App>, change: &'static str) -> (u16, String) {
-        let request = Request::put("/behaviour").header("content-type", "application/json");
-        ask(app, request.body(Body::from(change)).unwrap()).await
+        let request = Request::put("/behaviour").body(Body::from(change));
+        ask(app, request.unwrap()).await
     }
 
     #[tokio::test]
@@ -171,6 +186,10 @@ mod tests {
         let (code, why) = put(&app, r#"{"errrors": 0}"#).await;
         assert!(code == 400 && why.contains("errrors"), "{code} {why}");
         assert_eq!(get(&app, "/").await.0, 500);
+        let (_, page) = get(&app, "/metrics").await;
+        for line in ["{code=\"200\"} 1\n", "{code=\"500\"} 2\n"] {
+            assert!(page.contains(line), "{page}");
+        }
     }
 
     #[tokio::test]

@@ -130,6 +130,8 @@ async fn hold() -> anyhow::Result<()> {
     let place = place();
     fs::write(place.join("pid"), std::process::id().to_string())?;
     let mut terminate = signal(SignalKind::terminate())?;
+    // Ctrl-C too, also where whoever started this has it ignored
+    let mut interrupt = signal(SignalKind::interrupt())?;
     let start = async {
         let cluster = Cluster::start(ClusterOptions {
             // Sluice's own, when they are built: `sluice install` then finds them
@@ -144,8 +146,12 @@ async fn hold() -> anyhow::Result<()> {
     let cluster = tokio::select! {
         cluster = start => cluster?,
         _ = terminate.recv() => return Ok(()),
+        _ = interrupt.recv() => return Ok(()),
     };
-    terminate.recv().await;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
     drop(cluster);
     Ok(())
 }

@@ -9,7 +9,10 @@
 //!
 //! However the harness ends, the kernel ends the node with it, and the folder's keeper (`cluster/keeper.sh`) takes cgroups and folder away.
 
+pub mod load;
+pub mod parts;
 pub mod preflight;
+pub mod prometheus;
 mod settings;
 mod start;
 
@@ -17,6 +20,7 @@ use std::{
     collections::BTreeMap,
     ops::Deref,
     path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -24,7 +28,7 @@ use anyhow::{Context, bail};
 
 use crate::{
     plane::{Access, Component, ports::Port},
-    process::Process,
+    process::{Launch, Process},
 };
 
 /// How a cluster is made.
@@ -41,10 +45,10 @@ pub struct ClusterOptions {
 /// A running cluster with one node. Everything of it ends on drop; its folder is kept when a test panicked.
 #[derive(Debug)]
 pub struct Cluster {
-    // in this order: who talks to the node, the node, the folder into which all of them write
-    components: BTreeMap<Component, Process>,
-    relay: Process,
-    node: Process,
+    // ended before the folder into which all of them write; nothing while it is rebooted
+    running: Mutex<Option<Running>>,
+    launches: Launches,
+    ctr: PathBuf,
     _claims: Vec<Port>,
     ready_after: Duration,
     access: Access,
@@ -58,10 +62,12 @@ impl Cluster {
 
     /// The processes this one started; the node's own are below the last of them.
     pub fn pids(&self) -> Vec<u32> {
-        let components = self.components.values().map(Process::pid);
-        components
-            .chain([self.relay.pid(), self.node.pid()])
-            .collect()
+        let running = self.running();
+        let parts = running.iter().flat_map(|running| {
+            let components = running.components.values().map(Process::pid);
+            components.chain([running.relay.pid(), running.node.pid()])
+        });
+        parts.collect()
     }
 
     /// The cgroups in which everything on the node runs, one per hierarchy.
@@ -75,10 +81,37 @@ impl Cluster {
         Ok(text.lines().map(PathBuf::from).collect())
     }
 
-    /// The node's network namespace, as nsenter takes it.
-    pub fn network(&self) -> PathBuf {
-        network(&self.node)
+    /// The node's network namespace, as nsenter takes it; a reboot makes a new one.
+    ///
+    /// # Errors
+    /// When the node has not come as far as making it.
+    pub fn network(&self) -> anyhow::Result<PathBuf> {
+        let name = self.folder().join(NETWORK);
+        std::fs::read_link(&name).with_context(|| format!("cannot read {}", name.display()))
     }
+
+    fn running(&self) -> MutexGuard<'_, Option<Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// In the folder, a link to the node's network namespace: command lines name it, and stay the same when the node is rebooted.
+const NETWORK: &str = "network-namespace";
+
+/// How its parts are started.
+#[derive(Debug)]
+struct Launches {
+    node: Launch,
+    relay: Launch,
+    components: BTreeMap<Component, Launch>,
+}
+
+/// Its parts, in the order in which they end: who talks to the node, then the node.
+#[derive(Debug)]
+struct Running {
+    components: BTreeMap<Component, Process>,
+    relay: Process,
+    node: Process,
 }
 
 impl Deref for Cluster {
@@ -88,11 +121,6 @@ impl Deref for Cluster {
     fn deref(&self) -> &Access {
         &self.access
     }
-}
-
-// the process that made the namespaces is in its network namespace itself; only the others begin with its child
-fn network(node: &Process) -> PathBuf {
-    PathBuf::from(format!("/proc/{}/ns/net", node.pid()))
 }
 
 /// The archives that `scripts/images.sh KIND` packed, sorted.

@@ -4,8 +4,9 @@ use std::{
     collections::BTreeMap,
     ffi::OsString,
     net::{Ipv4Addr, TcpListener},
+    os::unix::fs::symlink,
     path::Path,
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Instant,
 };
 
@@ -16,7 +17,7 @@ use k8s_openapi::api::{
 };
 use kube::{Api, Client};
 
-use super::{Cluster, ClusterOptions, images, network, preflight, settings};
+use super::{Cluster, ClusterOptions, Launches, NETWORK, Running, images, preflight, settings};
 use crate::{
     User,
     plane::{
@@ -36,9 +37,12 @@ use crate::{
     programs::{NodePrograms, Programs, own},
 };
 
-const KEEPER: &str = include_str!("../../cluster/keeper.sh");
+const KEEPER: &str = concat!(
+    include_str!("../../cluster/sweep.sh"),
+    include_str!("../../cluster/keeper.sh")
+);
 /// The node's address inside its network namespace; `node.sh` and `kubelet.yaml` know it too.
-const ADDRESS: &str = "10.99.0.1";
+pub(super) const ADDRESS: &str = "10.99.0.1";
 
 impl Cluster {
     /// Builds the programs if needed, starts everything and waits until it is ready.
@@ -58,7 +62,7 @@ impl Cluster {
         }
         let evidence = Arc::new(Evidence::new(folder.path(), &programs.kubectl));
         let started = started(&folder, &programs, &node_programs, &options).await;
-        let parts = started.map_err(|error| {
+        let (running, launches, claims, pki, port) = started.map_err(|error| {
             evidence.take("it did not become ready");
             error.context(format!("no cluster; logs in {}", folder.path().display()))
         })?;
@@ -69,18 +73,10 @@ impl Cluster {
             ready_after.as_secs_f32(),
             folder.path().display()
         );
-        let Parts {
-            components,
-            relay,
-            node,
-            claims,
-            pki,
-            port,
-        } = parts;
         Ok(Self {
-            components,
-            relay,
-            node,
+            running: Mutex::new(Some(running)),
+            launches,
+            ctr: node_programs.containerd.with_file_name("ctr"),
             _claims: claims,
             ready_after,
             access: Access::new(folder, pki, &programs.kubectl, port, evidence),
@@ -88,21 +84,14 @@ impl Cluster {
     }
 }
 
-struct Parts {
-    components: BTreeMap<Component, Process>,
-    relay: Process,
-    node: Process,
-    claims: Vec<plane::ports::Port>,
-    pki: Pki,
-    port: u16,
-}
+type Started = (Running, Launches, Vec<plane::ports::Port>, Pki, u16);
 
 async fn started(
     folder: &Folder,
     programs: &Programs,
     node_programs: &NodePrograms,
     options: &ClusterOptions,
-) -> anyhow::Result<Parts> {
+) -> anyhow::Result<Started> {
     let path = folder.path();
     let pki = Pki::create(&path.join("pki"), &[ADDRESS])?;
     pki.client(User::Kubelet, "system:node:node")?;
@@ -115,11 +104,8 @@ async fn started(
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, ports.apiserver))
         .with_context(|| format!("port {} on loopback", ports.apiserver))?;
 
-    let node = Process::start(&node_launch(path, programs, node_programs)?)?;
-    comes_up(&node, file_exists(&path.join("network"))).await?;
-
     let place = Place::Node {
-        network: network(&node),
+        network: path.join(NETWORK),
         address: ADDRESS,
     };
     let layout = Layout {
@@ -130,13 +116,6 @@ async fn started(
         place: &place,
         apiserver_arguments: &options.apiserver_arguments,
     };
-    let launches: BTreeMap<_, _> = Component::ALL
-        .into_iter()
-        .map(|component| (component, layout.launch(component)))
-        .collect();
-    let mut components = BTreeMap::new();
-    begin(Component::Etcd, &launches, &mut components)?;
-    begin(Component::ApiServer, &launches, &mut components)?;
     let relay = Launch::new(
         "relay",
         &own("sluice-e2e-relay")?,
@@ -147,32 +126,53 @@ async fn started(
     .under(
         "nsenter",
         [
-            format!("--net={}", network(&node).display()),
+            format!("--net={}", path.join(NETWORK).display()),
             "--".to_owned(),
         ],
     );
-    let relay = Process::start(&relay)?;
-    let admin = client_from(&kubeconfig_path(path, User::Admin)).await?;
-    comes_up(&components[&Component::ApiServer], wait_until_ready(&admin)).await?;
+    let launches = Launches {
+        node: node_launch(path, programs, node_programs)?,
+        relay,
+        components: Component::ALL
+            .into_iter()
+            .map(|component| (component, layout.launch(component)))
+            .collect(),
+    };
+    let running = boot(path, &launches).await?;
 
-    std::fs::write(path.join("serving"), "").context("cannot tell the node to go on")?;
-    // not earlier: both end themselves when their roles are not there yet
-    for component in [Component::ControllerManager, Component::Scheduler] {
-        begin(component, &launches, &mut components)?;
-    }
+    let admin = client_from(&kubeconfig_path(path, User::Admin)).await?;
     access::bootstrap(&admin, Nodes::ByAuthorizer).await?;
     let mut apply =
         plane::kubectl_command(&programs.kubectl, path, &kubeconfig_path(path, User::Admin));
     apply.args(["apply", "-f", "-"]);
     plane::run(apply, Some(settings::DNS)).await?.ok()?;
-    comes_up(&node, is_ready(&admin)).await?;
-    Ok(Parts {
+    comes_up(&running.node, is_ready(&admin)).await?;
+    Ok((running, launches, claims, pki, ports.apiserver))
+}
+
+/// Starts everything on what the folder holds, until the API server is ready and the node may register.
+pub(super) async fn boot(folder: &Path, launches: &Launches) -> anyhow::Result<Running> {
+    let node = Process::start(&launches.node)?;
+    comes_up(&node, file_exists(&folder.join("network"))).await?;
+    // the process that made the namespaces is in its network namespace itself; only the others begin with its child
+    symlink(format!("/proc/{}/ns/net", node.pid()), folder.join(NETWORK))
+        .context("cannot name the network namespace")?;
+    let mut components = BTreeMap::new();
+    begin(Component::Etcd, &launches.components, &mut components)?;
+    begin(Component::ApiServer, &launches.components, &mut components)?;
+    let relay = Process::start(&launches.relay)?;
+    let admin = client_from(&kubeconfig_path(folder, User::Admin)).await?;
+    comes_up(&components[&Component::ApiServer], wait_until_ready(&admin)).await?;
+
+    std::fs::write(folder.join("serving"), "").context("cannot tell the node to go on")?;
+    // not earlier: both end themselves when their roles are not there yet
+    for component in [Component::ControllerManager, Component::Scheduler] {
+        begin(component, &launches.components, &mut components)?;
+    }
+    Ok(Running {
         components,
         relay,
         node,
-        claims,
-        pki,
-        port: ports.apiserver,
     })
 }
 
@@ -201,7 +201,7 @@ async fn file_exists(path: &Path) -> anyhow::Result<()> {
 }
 
 /// Waits for the node, cluster DNS and the default ServiceAccount.
-async fn is_ready(admin: &Client) -> anyhow::Result<()> {
+pub(super) async fn is_ready(admin: &Client) -> anyhow::Result<()> {
     let nodes: Api<Node> = Api::all(admin.clone());
     wait_for("the node is Ready", || async {
         let node = nodes.get_opt("node").await?;

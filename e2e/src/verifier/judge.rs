@@ -39,6 +39,8 @@ pub struct Expected {
     pub batches: Vec<Size>,
     /// The user's own maxSurge.
     pub surge: Size,
+    /// The image that ran everywhere when the release began, for a recording that began in the middle of it.
+    pub before: Option<String>,
 }
 
 /// One moment that broke the plan.
@@ -98,7 +100,7 @@ struct Episode {
 #[must_use]
 pub fn judge(events: &[Event], expected: &Expected) -> Vec<Breach> {
     let mut world = World::default();
-    let mut complete: Option<String> = None;
+    let mut complete: Option<String> = expected.before.clone();
     let mut episode: Option<Episode> = None;
     let mut breaches = Vec::new();
     let mut seen = BTreeSet::new();
@@ -388,6 +390,7 @@ mod tests {
             deployment: "a".into(),
             batches: vec![Size::Pods(1), Size::Percent(50)],
             surge: Size::Pods(2),
+            before: None,
         }
     }
 

@@ -1,8 +1,10 @@
 //! Tests on the real cluster, in one binary so that they share one. A machine that cannot run it fails all of them, with the reasons; `make test` asks
 //! first and counts them as skipped there.
 
+mod bad_releases;
 mod installation;
 mod lock_out;
 mod node;
 mod releases;
+mod requests;
 mod under_load;

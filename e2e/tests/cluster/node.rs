@@ -5,7 +5,7 @@ use std::{
     fs,
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, ChildStderr, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -102,6 +102,17 @@ fn nothing_is_left(
     folder: &Path,
     before: &Traces,
 ) -> anyhow::Result<()> {
+    nothing_runs(pids, network, folder, before)?;
+    ensure!(!folder.exists(), "{} is still there", folder.display());
+    Ok(())
+}
+
+fn nothing_runs(
+    pids: &BTreeSet<u32>,
+    network: &Path,
+    folder: &Path,
+    before: &Traces,
+) -> anyhow::Result<()> {
     let running: Vec<_> = pids.iter().filter(|pid| runs(**pid)).collect();
     ensure!(running.is_empty(), "still running: {running:?}");
     let left = named(folder.file_name().context("the folder has a name")?);
@@ -111,7 +122,6 @@ fn nothing_is_left(
         "somebody is still in {}",
         network.display()
     );
-    ensure!(!folder.exists(), "{} is still there", folder.display());
     let after = Traces::read()?;
     ensure!(after == *before, "before: {before:#?}\nafter: {after:#?}");
     Ok(())
@@ -183,7 +193,7 @@ async fn a_cluster_leaves_nothing_behind() -> anyhow::Result<()> {
     ensure!(inside.len() >= 6, "{} processes", inside.len());
     let pids: BTreeSet<u32> = inside.into_iter().chain(cluster.pids()).collect();
     ensure!(pids.iter().all(|pid| runs(*pid)));
-    let network = fs::read_link(cluster.network())?;
+    let network = fs::read_link(cluster.network()?)?;
     ensure!(networks()?.contains(&network));
     // nothing of the cluster is on this machine's network, neither an interface nor a route
     ensure!(Traces::read()?.interfaces == before.interfaces);
@@ -200,33 +210,27 @@ async fn a_cluster_leaves_nothing_behind() -> anyhow::Result<()> {
     eventually(|| nothing_is_left(&pids, &network, &folder, &before)).await
 }
 
-// the program is what dies here, in a way that leaves it no time to clean up
-#[tokio::test]
-async fn nothing_outlives_a_killed_holder() -> anyhow::Result<()> {
-    let before = Traces::read()?;
-    let temporary = std::env::temp_dir().join(format!("sluice-holder-{}", std::process::id()));
-    fs::create_dir_all(temporary.join("sluice-local-cluster"))?;
-    let mut holder = Command::new(env!("CARGO_BIN_EXE_sluice-cluster"))
-        .arg("hold")
-        .env("TMPDIR", &temporary)
-        .stdin(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()?;
-    let lines = BufReader::new(holder.stderr.take().context("no output")?).lines();
+/// Waits until a process that starts a cluster has said so; the cluster's folder, and what must stay open for the process to say more.
+fn cluster_of(holder: &mut Child) -> anyhow::Result<(PathBuf, BufReader<ChildStderr>)> {
+    let mut output = BufReader::new(holder.stderr.take().context("no output")?);
     let mut said = Vec::new();
-    let mut folder = None;
-    for line in lines {
-        let line = line?;
+    loop {
+        let mut line = String::new();
+        if output.read_line(&mut line)? == 0 {
+            anyhow::bail!("it did not start:\n{}", said.concat());
+        }
         if let Some((_, path)) = line
             .split_once("cluster ready after")
             .and_then(|(_, rest)| rest.split_once(": "))
         {
-            folder = Some(PathBuf::from(path));
-            break;
+            return Ok((PathBuf::from(path.trim_end()), output));
         }
         said.push(line);
     }
-    let folder = folder.with_context(|| format!("it did not start:\n{}", said.join("\n")))?;
+}
+
+/// What runs for the cluster in this folder, and its network namespace.
+fn inside(folder: &Path) -> anyhow::Result<(BTreeSet<u32>, PathBuf)> {
     let cgroups: Vec<PathBuf> = fs::read_to_string(folder.join("cgroups"))?
         .lines()
         .map(PathBuf::from)
@@ -235,9 +239,77 @@ async fn nothing_outlives_a_killed_holder() -> anyhow::Result<()> {
     ensure!(pids.len() >= 6, "{pids:?}");
     let one = pids.first().context("no process")?;
     let network = fs::read_link(format!("/proc/{one}/ns/net"))?;
-    holder.kill()?;
-    holder.wait()?;
-    eventually(|| nothing_is_left(&pids, &network, &folder, &before)).await?;
+    Ok((pids, network))
+}
+
+// the program is what dies here: killed, which leaves it no time to clean up, and as Ctrl-C does it
+#[tokio::test]
+async fn nothing_outlives_a_holder_that_is_killed_or_interrupted() -> anyhow::Result<()> {
+    for signal in ["KILL", "INT"] {
+        let before = Traces::read()?;
+        let temporary =
+            std::env::temp_dir().join(format!("sluice-holder-{signal}-{}", std::process::id()));
+        fs::create_dir_all(temporary.join("sluice-local-cluster"))?;
+        let mut holder = Command::new(env!("CARGO_BIN_EXE_sluice-cluster"))
+            .arg("hold")
+            .env("TMPDIR", &temporary)
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let (folder, _output) = cluster_of(&mut holder)?;
+        let (pids, network) = inside(&folder)?;
+        let sent = Command::new("kill")
+            .args(["-s", signal, &holder.id().to_string()])
+            .status()?;
+        ensure!(sent.success(), "kill -s {signal}");
+        holder.wait()?;
+        eventually(|| nothing_is_left(&pids, &network, &folder, &before))
+            .await
+            .context(signal)?;
+        fs::remove_dir_all(temporary)?;
+    }
+    Ok(())
+}
+
+/// Set in the process that is to panic.
+const PANICS: &str = "SLUICE_TEST_PANICS";
+
+// this test runs itself once more, with a folder of temporary files of its own, and panics there
+#[tokio::test]
+async fn a_panic_keeps_the_logs_and_nothing_else() -> anyhow::Result<()> {
+    if std::env::var_os(PANICS).is_some() {
+        let _cluster = Cluster::start(ClusterOptions::default()).await?;
+        // until it is told to
+        let _ = std::io::stdin().read_line(&mut String::new());
+        panic!("as told");
+    }
+    let before = Traces::read()?;
+    let temporary = std::env::temp_dir().join(format!("sluice-panic-{}", std::process::id()));
+    fs::create_dir_all(&temporary)?;
+    let own = "node::a_panic_keeps_the_logs_and_nothing_else";
+    let mut child = Command::new(std::env::current_exe()?)
+        .args(["--exact", own, "--nocapture"])
+        .env(PANICS, "1")
+        .env("TMPDIR", &temporary)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let (folder, _output) = cluster_of(&mut child)?;
+    let (pids, network) = inside(&folder)?;
+    drop(child.stdin.take());
+    let status = child.wait()?;
+    ensure!(!status.success(), "it did not panic");
+    let logs_only = || {
+        ensure!(folder.join("dump/objects.yaml").is_file(), "no dump");
+        ensure!(folder.join("log/kubelet.log").is_file(), "no log");
+        let data = ["containerd", "kubelet", "etcd"].map(|name| folder.join(name));
+        let left: Vec<_> = data.iter().filter(|path| path.exists()).collect();
+        ensure!(left.is_empty(), "{left:?}");
+        // the folder is what is kept: told apart from what must be gone
+        nothing_runs(&pids, &network, &folder, &before)
+    };
+    eventually(logs_only).await?;
     fs::remove_dir_all(temporary)?;
     Ok(())
 }

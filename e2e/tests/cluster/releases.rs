@@ -2,7 +2,7 @@
 
 use anyhow::ensure;
 use serde_json::{Value, json};
-use sluice_e2e::{Cluster, installed_cluster, scenario::Shop};
+use sluice_e2e::{scenario::Shop, shared::on_installed_cluster};
 
 /// A Deployment of the test application, as a namespace of Pod Security `restricted` takes it.
 pub fn app(namespace: &str, name: &str, replicas: u32, tag: &str) -> Value {
@@ -32,24 +32,11 @@ pub fn app(namespace: &str, name: &str, replicas: u32, tag: &str) -> Value {
     })
 }
 
-/// Runs a test on the cluster with Sluice; an error keeps its evidence.
-async fn on_cluster<T>(test: T) -> anyhow::Result<()>
-where
-    T: AsyncFnOnce(&'static Cluster) -> anyhow::Result<()>,
-{
-    let cluster = installed_cluster().await?;
-    let outcome = test(cluster).await;
-    if outcome.is_err() {
-        cluster.keep();
-    }
-    outcome
-}
-
 const BATCHES: [&str; 3] = ["1", "50%", "100%"];
 
 #[tokio::test]
 async fn a_good_release_steps_and_a_bad_one_is_undone() -> anyhow::Result<()> {
-    on_cluster(async |cluster| {
+    on_installed_cluster(async |cluster| {
         let shop = Shop::new(cluster, "shop", 4).await?;
         shop.open("v1", &BATCHES, "500ms").await?;
         shop.apply(&shop.checkout("v2")).await?;

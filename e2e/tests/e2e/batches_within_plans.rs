@@ -484,6 +484,7 @@ impl<'a> Run<'a> {
             deployment: "checkout".to_owned(),
             batches,
             surge: self.surge,
+            before: None,
         };
         let breaches = judge(&events, &expected);
         ensure!(
