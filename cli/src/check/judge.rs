@@ -3,7 +3,7 @@
 //! Objects are judged on several threads when there are many. Each is judged by itself; what they share (fingerprints that must be unique, counts) is settled
 //! afterwards in their order, so that the verdict is the same whatever the threads do.
 
-use std::{collections::BTreeMap, num::NonZero, panic, thread};
+use std::{collections::BTreeMap, panic, thread};
 
 use sluice_api::{Action, Certainty, Finding, finding};
 use sluice_policies::{
@@ -19,15 +19,13 @@ use super::{
 use crate::{
     manifest::{
         Position,
-        document::{Manifests, Object},
+        document::{Manifests, Object, threads},
     },
     own,
 };
 
 /// How many objects are worth another thread.
 const SHARE: usize = 64;
-/// More threads than this only wait for each other's memory.
-const THREADS: usize = 8;
 /// The stack of a judging thread: that of a main thread, for objects nested as deeply as a file may nest them.
 const STACK: usize = 8 << 20;
 
@@ -41,10 +39,7 @@ struct Became {
 /// Judges every object as if it were applied to an `enforce` namespace, in place of its older self when there is one.
 #[must_use]
 pub fn judge(manifests: &Manifests, judges: Judges<'_>) -> Verdict {
-    let threads = thread::available_parallelism()
-        .map_or(1, NonZero::get)
-        .min(manifests.objects.len().div_ceil(SHARE))
-        .clamp(1, THREADS);
+    let threads = threads(manifests.objects.len().div_ceil(SHARE));
     judge_on(threads, manifests, judges)
 }
 

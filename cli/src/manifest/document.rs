@@ -226,10 +226,7 @@ pub fn objects(sources: &[Source]) -> Manifests {
     if pieces.is_empty() {
         return manifests;
     }
-    let threads = thread::available_parallelism()
-        .map_or(1, NonZero::get)
-        .min(length.div_ceil(SHARE))
-        .clamp(1, THREADS);
+    let threads = threads(length.div_ceil(SHARE));
     let shares = shares(&pieces, length.div_ceil(threads));
     let read = thread::scope(|scope| {
         let workers: Vec<_> = shares
@@ -254,6 +251,17 @@ pub fn objects(sources: &[Source]) -> Manifests {
         manifests.problems.extend(part.problems);
     }
     manifests
+}
+
+/// The threads for so many shares of work. A single one does not ask how many there are: the answer costs more than a small file.
+pub(crate) fn threads(shares: usize) -> usize {
+    match shares {
+        0 | 1 => 1,
+        _ => thread::available_parallelism()
+            .map_or(1, NonZero::get)
+            .min(shares)
+            .min(THREADS),
+    }
 }
 
 /// Cuts a row of pieces into parts of about `size` bytes each.

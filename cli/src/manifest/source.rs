@@ -9,7 +9,7 @@ use std::{
 
 use globset::GlobBuilder;
 
-use super::Problem;
+use super::{Position, Problem};
 
 /// One text with the name the user knows it by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,25 +67,34 @@ pub fn read(names: &[String]) -> (Vec<Source>, Vec<Problem>) {
 }
 
 fn add(name: &str, bytes: Vec<u8>, sources: &mut Vec<Source>, problems: &mut Vec<Problem>) {
-    match String::from_utf8(bytes) {
-        Ok(text) => sources.push(Source {
-            name: name.to_owned(),
-            text,
-        }),
-        Err(error) => {
-            let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-            let line = 1 + before.iter().filter(|byte| **byte == b'\n').count() as u64;
-            let column = 1 + before
-                .iter()
-                .rev()
-                .take_while(|byte| **byte != b'\n')
-                .count() as u64;
-            problems.push(Problem::at(
-                name,
-                super::Position { line, column },
-                "not UTF-8 text",
-            ));
-        }
+    match Source::of_bytes(name, bytes) {
+        Ok(source) => sources.push(source),
+        Err(problem) => problems.push(problem),
+    }
+}
+
+impl Source {
+    /// The text of a file.
+    ///
+    /// # Errors
+    /// What is no UTF-8 text, with the place where it ends to be one.
+    pub fn of_bytes(name: &str, bytes: Vec<u8>) -> Result<Self, Problem> {
+        let error = match String::from_utf8(bytes) {
+            Ok(text) => {
+                return Ok(Self {
+                    name: name.to_owned(),
+                    text,
+                });
+            }
+            Err(error) => error,
+        };
+        let before = error.as_bytes().utf8_chunks().next();
+        let before = before.map_or("", |chunk| chunk.valid());
+        let position = Position {
+            line: 1 + before.matches('\n').count() as u64,
+            column: 1 + before.chars().rev().take_while(|c| *c != '\n').count() as u64,
+        };
+        Err(Problem::at(name, position, "not UTF-8 text"))
     }
 }
 

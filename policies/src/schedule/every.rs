@@ -1,6 +1,6 @@
 //! The span of `@every`, written as durations are in Go: `90m`, `1h30m`, `1.5h`.
 
-/// The longest span, in nanoseconds.
+/// The longest span, in nanoseconds; one that lies in the past may be one longer.
 const LONGEST: u128 = i64::MAX as u128;
 const SECOND: u128 = 1_000_000_000;
 
@@ -15,6 +15,9 @@ pub(super) fn seconds(text: &str) -> Option<u64> {
     // what is no second long, or lies in the past, is taken for a second
     if negative || nanos < SECOND {
         return Some(1);
+    }
+    if nanos > LONGEST {
+        return None;
     }
     u64::try_from(nanos / SECOND).ok()
 }
@@ -48,9 +51,9 @@ fn sum(text: &str) -> Option<u128> {
         };
         nanos = whole
             .checked_mul(unit)?
-            .checked_add(part(fraction, unit)?)?
+            .checked_add(part(fraction, unit))?
             .checked_add(nanos)?;
-        if nanos > LONGEST {
+        if nanos > LONGEST + 1 {
             return None;
         }
         rest = after;
@@ -58,15 +61,21 @@ fn sum(text: &str) -> Option<u128> {
     Some(nanos)
 }
 
-/// The fraction of a unit; digits beyond the nanosecond of an hour say nothing.
-fn part(fraction: &str, unit: u128) -> Option<u128> {
-    let digits = fraction.get(..fraction.len().min(18))?;
-    if digits.is_empty() {
-        return Some(0);
+/// The fraction of a unit, by way of a floating point number as in Go, where many nines make a whole; digits beyond its 63 bits are left out there too.
+fn part(fraction: &str, unit: u128) -> u128 {
+    let (mut number, mut scale) = (0_u64, 1.0);
+    for digit in fraction.bytes() {
+        if number > (1 << 63) / 10 {
+            break;
+        }
+        let longer = number * 10 + u64::from(digit - b'0');
+        if longer > 1 << 63 {
+            break;
+        }
+        number = longer;
+        scale *= 10.0;
     }
-    let number: u128 = digits.parse().ok()?;
-    let scale = 10u128.checked_pow(u32::try_from(digits.len()).ok()?)?;
-    Some(number.checked_mul(unit)? / scale)
+    (number as f64 * (unit as f64 / scale)) as u128
 }
 
 fn unit(name: &str) -> Option<u128> {

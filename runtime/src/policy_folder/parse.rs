@@ -3,7 +3,10 @@
 //! What admission would refuse quarantines the file, in the same words. Fields that the definition does not have are refused too: the API server would
 //! drop them and warn, and here nobody would read the warning.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    thread::{self, ScopedJoinHandle},
+};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -51,11 +54,28 @@ impl Document {
     }
 }
 
+/// The stack on which a file is parsed: a hundred nested values take some 3 MiB in a debug build, more than the threads of a server have.
+const STACK: usize = 64 << 20;
+
 /// The objects of a file.
 ///
 /// # Errors
 /// Everything that is wrong with it.
 pub fn documents(text: &str, system_namespace: &str) -> Result<Vec<Document>, Vec<String>> {
+    thread::scope(|scope| {
+        let worker = thread::Builder::new()
+            .name("policy-file".to_owned())
+            .stack_size(STACK)
+            .spawn_scoped(scope, || all(text, system_namespace));
+        match worker.map(ScopedJoinHandle::join) {
+            Ok(Ok(read)) => read,
+            Ok(Err(_)) => Err(vec!["not readable: the YAML parser gave up".to_owned()]),
+            Err(error) => Err(vec![format!("not readable now: {error}")]),
+        }
+    })
+}
+
+fn all(text: &str, system_namespace: &str) -> Result<Vec<Document>, Vec<String>> {
     let options = serde_saphyr::options! {
         // as kubectl reads numbers
         legacy_octal_numbers: true,

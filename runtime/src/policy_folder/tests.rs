@@ -399,3 +399,12 @@ fn policies_of_the_api_server_are_taken_with_what_they_take_parameters_from() {
         assert_eq!(next.admission, content.admission);
     }
 }
+
+#[test]
+fn what_is_nested_as_deeply_as_a_file_may_be_fits_every_stack() {
+    for levels in [95, 100_000] {
+        let text = format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
+        let content = Content::next(None, &of(&[("a.yaml", &text)]), "sluice-system");
+        assert_eq!(content.quarantined.len(), 1, "{levels}");
+    }
+}

@@ -47,10 +47,19 @@ fn command(entry: &Entry<'_>) -> String {
     )
 }
 
+/// What a command may say; other control characters than the ends of lines, which the log would obey, become spaces.
 fn data(text: &str) -> String {
-    text.replace('%', "%25")
-        .replace('\r', "%0D")
-        .replace('\n', "%0A")
+    let mut said = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '%' => said.push_str("%25"),
+            '\r' => said.push_str("%0D"),
+            '\n' => said.push_str("%0A"),
+            c if c.is_control() => said.push(' '),
+            c => said.push(c),
+        }
+    }
+    said
 }
 
 fn property(text: &str) -> String {
@@ -72,14 +81,14 @@ mod tests {
             column: None,
             object: Some("job/a in namespace b".to_owned()),
             path: "",
-            text: "50%\r\n::stop-commands::x",
+            text: "50%\r\n::stop-commands::x\u{1b}[2J\0",
             fingerprint: String::new(),
             baselined: false,
             excepted: None,
         };
         assert_eq!(
             command(&entry),
-            "::error file=a%2Cb%3Ac%0A%3A%3Aerror%3A%3Ax/100%25.yaml,line=4,title=SLU1001 a-name::job/a in namespace b: 50%25%0D%0A::stop-commands::x\n"
+            "::error file=a%2Cb%3Ac%0A%3A%3Aerror%3A%3Ax/100%25.yaml,line=4,title=SLU1001 a-name::job/a in namespace b: 50%25%0D%0A::stop-commands::x [2J \n"
         );
     }
 }
