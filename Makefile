@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 
-.PHONY: help preflight programs build images demo cluster cluster-down test check generate bench bench-peers
+.PHONY: help preflight programs build images demo cluster cluster-down test check generate bench bench-peers fuzz
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -48,3 +48,6 @@ bench: programs ## numbers of the admission path and of a resting cluster, again
 
 bench-peers: preflight ## `sluice check` beside kube-linter, kube-score, gator and kyverno on the same manifests
 	@scripts/bench-peers.sh
+
+fuzz: preflight ## 10,000,000 mutated texts for each thing that reads foreign texts (CASES, SEED, TARGETS, JOBS); a short run is part of `make test`
+	@scripts/fuzz.sh

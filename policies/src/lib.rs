@@ -28,7 +28,7 @@ mod library;
 mod own;
 pub mod rule;
 mod rules;
-mod schedule;
+pub mod schedule;
 pub mod schema;
 mod set;
 mod subject;

@@ -83,7 +83,7 @@ fn ships(sources: &[Source], file: &str) -> bool {
 }
 
 /// The policies of texts; `problems` are those with reading them.
-pub(crate) fn of_sources(sources: &[Source], mut problems: Vec<Problem>) -> Loaded {
+pub fn of_sources(sources: &[Source], mut problems: Vec<Problem>) -> Loaded {
     let read = document::strict_objects(sources);
     problems.extend(read.problems);
     let policies: Vec<&Object> = read

@@ -4,7 +4,7 @@ use super::{FieldProblem, ScheduleError, short};
 
 /// The minutes at which a schedule runs: a bit for every value of each field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Cron {
+pub struct Cron {
     pub(super) minutes: u64,
     pub(super) hours: u64,
     /// Bits 1 to 31.

@@ -15,13 +15,13 @@ mod zone;
 #[cfg(test)]
 mod tests;
 
-use cron::Cron;
-pub(crate) use period::Period;
-pub(crate) use zone::{Zone, zone};
+pub use cron::Cron;
+pub use period::Period;
+pub use zone::{Zone, zone};
 
 /// When a CronJob runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Schedule {
+pub enum Schedule {
     /// At these minutes.
     Cron(Cron),
     /// So many seconds after the last run.
@@ -30,7 +30,7 @@ pub(crate) enum Schedule {
 
 /// Why a schedule cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ScheduleError {
+pub enum ScheduleError {
     #[error("empty")]
     Empty,
     #[error("a time zone in the schedule")]
@@ -51,7 +51,7 @@ pub(crate) enum ScheduleError {
 
 /// What is wrong with one part of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum FieldProblem {
+pub enum FieldProblem {
     #[error("is no number")]
     NoNumber,
     #[error("is outside of {0} to {1}")]
@@ -68,7 +68,7 @@ pub(crate) enum FieldProblem {
 
 impl ScheduleError {
     /// What would pass instead.
-    pub(crate) fn passes(&self) -> String {
+    pub fn passes(&self) -> String {
         match self {
             Self::Empty | Self::Fields(_) => {
                 "5 fields: minute, hour, day of month, month, day of week".to_owned()
@@ -88,7 +88,7 @@ impl Schedule {
     ///
     /// # Errors
     /// Says what in the text cannot be read.
-    pub(crate) fn parse(text: &str) -> Result<Self, ScheduleError> {
+    pub fn parse(text: &str) -> Result<Self, ScheduleError> {
         if text.is_empty() {
             return Err(ScheduleError::Empty);
         }
@@ -113,7 +113,7 @@ impl Schedule {
     }
 
     /// How far apart its runs are; `None` when it never runs.
-    pub(crate) fn period(&self) -> Option<Period> {
+    pub fn period(&self) -> Option<Period> {
         match self {
             Self::Cron(cron) => period::of(cron),
             Self::Every(seconds) => Some(Period {

@@ -11,9 +11,9 @@ const FIRST_WEEKDAY: u64 = 1;
 
 /// The least and the greatest distance between two runs that follow each other, in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Period {
-    pub(crate) shortest: u64,
-    pub(crate) longest: u64,
+pub struct Period {
+    pub shortest: u64,
+    pub longest: u64,
 }
 
 /// Distances between things that follow each other, and the first and the last of them.

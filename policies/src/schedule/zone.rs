@@ -4,7 +4,7 @@ use crate::suggestion::nearest;
 
 /// What a name is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Zone {
+pub enum Zone {
     /// A time zone.
     Known,
     /// No time zone, and the one that may be meant.
@@ -12,7 +12,7 @@ pub(crate) enum Zone {
 }
 
 /// Looks a name up in the IANA time zone database. Case counts, as it does where the API server looks; `Local`, which it refuses, is no name there.
-pub(crate) fn zone(name: &str) -> Zone {
+pub fn zone(name: &str) -> Zone {
     if names().any(|known| known == name) {
         Zone::Known
     } else {
