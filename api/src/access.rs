@@ -1,12 +1,17 @@
 //! Who may do what: the access rights of Sluice's own programs, and the roles for people, as one table with a reason for every line.
 //!
-//! Decides: `manifests/rbac.yaml` and the page about access. Least verbs: what is not in the table is not granted.
+//! Decides: `manifests/rbac.yaml` and the page about access; the table is in `roles`. Least verbs: what is not in the table is not granted.
 //! Deleting a Release is in no role for people: records are kept, and beside the controller's own tidying only whoever may do everything
 //! (or a namespace that goes away) deletes them.
 
 use serde_json::{Value, json};
 
-use crate::{GROUP, SYSTEM_NAMESPACE};
+use crate::SYSTEM_NAMESPACE;
+
+mod roles;
+pub mod uninstall;
+
+pub use roles::{RARE, ROLES};
 
 /// The ServiceAccount of the webhook.
 pub const WEBHOOK_ACCOUNT: &str = "sluice-webhook";
@@ -72,18 +77,6 @@ pub struct Role {
     pub grants: &'static [Grant],
 }
 
-const READ: &[&str] = &["get", "list", "watch"];
-const KINDS: &[&str] = &[
-    "probes",
-    "gates",
-    "rolloutplans",
-    "releases",
-    "policies",
-    "policyexceptions",
-];
-/// For what is only watched.
-const LOOK: &[&str] = &["list", "watch"];
-
 const fn grant(
     group: &'static str,
     resources: &'static [&'static str],
@@ -99,366 +92,32 @@ const fn grant(
     }
 }
 
-const RELEASE_ACTIONS: &[Grant] = &[grant(
-    GROUP,
-    &["releases"],
-    &["patch", "abort", "retry"],
-    "abort and retry are fields of a Release; `patch` lets the request reach the admission policy, the two verbs let it pass there",
-)];
+/// A right that is used so seldom that no test may use it, and why it is granted all the same.
+#[derive(Clone, Copy, Debug)]
+pub struct Rare {
+    /// Whose.
+    pub account: &'static str,
+    /// On what.
+    pub resource: &'static str,
+    /// The verb.
+    pub verb: &'static str,
+    /// When it is used.
+    pub reason: &'static str,
+}
 
-/// Every role, in the order of the documentation.
-pub const ROLES: &[Role] = &[
-    Role {
-        name: "sluice-webhook",
-        holder: Holder::Everywhere(WEBHOOK_ACCOUNT),
-        purpose: "What admission decides from. It writes nothing but what it judges by, and events: on gates that refuse, and about its policy folder.",
-        grants: &[
-            grant(
-                "",
-                &["namespaces"],
-                READ,
-                "the mode of a namespace and the labels that policies match",
-            ),
-            grant(
-                "apps",
-                &["deployments", "statefulsets", "daemonsets"],
-                READ,
-                "names and labels only: a gate or plan that selects no workload is warned of. Their pod templates where a rule in use asks which pods a Service or a budget selects",
-            ),
-            grant(
-                "",
-                &["resourcequotas", "limitranges"],
-                READ,
-                "to predict whether a workload's pods will fit",
-            ),
-            grant(
-                "",
-                &["configmaps", "serviceaccounts", "persistentvolumeclaims"],
-                LOOK,
-                "names only, asked for as metadata: whether what a pod names is there. Watched only while a rule in use asks for it; without the right such a rule answers Unknown",
-            ),
-            grant(
-                "",
-                &["services"],
-                LOOK,
-                "whether what an Ingress or a StatefulSet names is there",
-            ),
-            grant("", &["nodes"], LOOK, "whether a pod fits on any of them"),
-            grant(
-                "policy",
-                &["poddisruptionbudgets"],
-                LOOK,
-                "which pods they protect",
-            ),
-            grant(
-                "autoscaling",
-                &["horizontalpodautoscalers"],
-                LOOK,
-                "which workloads they scale",
-            ),
-            grant(
-                "scheduling.k8s.io",
-                &["priorityclasses"],
-                LOOK,
-                "names only: whether the class that a pod names is there",
-            ),
-            grant(
-                "node.k8s.io",
-                &["runtimeclasses"],
-                LOOK,
-                "names only: whether the class that a pod names is there",
-            ),
-            grant(
-                "storage.k8s.io",
-                &["storageclasses"],
-                LOOK,
-                "names only: whether the class that a claim names is there",
-            ),
-            grant(
-                GROUP,
-                KINDS,
-                READ,
-                "gates, plans, releases, policies and their exceptions decide; probes are looked up when a gate names them",
-            ),
-            grant(
-                "events.k8s.io",
-                &["events"],
-                &["create", "patch"],
-                "notes on a gate that it refused a release: its probes are asked at once then. At most one in two seconds per gate, none on dry-run",
-            ),
-        ],
-    },
-    Role {
-        name: SECRET_NAMES_ROLE,
-        holder: Holder::Everywhere(WEBHOOK_ACCOUNT),
-        purpose: "The names of Secrets, which rules about references ask for. A role of its own, since Kubernetes cannot grant names alone: `sluice install --without-secret-names` takes the right away, as deleting its binding does, and these rules answer Unknown.",
-        grants: &[grant(
-            "",
-            &["secrets"],
-            LOOK,
-            "names only: the webhook asks for metadata, so what is in a Secret is never sent to it",
-        )],
-    },
-    Role {
-        name: "sluice-webhook",
-        holder: Holder::OwnNamespace(WEBHOOK_ACCOUNT),
-        purpose: "Its certificate, the heartbeat that makes a gate's state a proof, and what it says of itself.",
-        grants: &[
-            grant(
-                "coordination.k8s.io",
-                &["leases"],
-                READ,
-                "the heartbeat of the probe engine",
-            ),
-            Grant {
-                group: "coordination.k8s.io",
-                resources: &["leases"],
-                names: &[REPLICAS_LEASE],
-                verbs: &["patch"],
-                reason: "each replica says there by which policies it judges, for `sluice check --expect-server-digest`; the heartbeat is out of its reach",
-            },
-            Grant {
-                group: "",
-                resources: &["secrets"],
-                names: &[CERTIFICATE_SECRET],
-                verbs: READ,
-                reason: "its own serving certificate; of no other Secret more than the name",
-            },
-            grant(
-                "events.k8s.io",
-                &["events"],
-                &["create", "patch"],
-                "says when a file of the policy folder is broken, and when the folder is whole again",
-            ),
-        ],
-    },
-    Role {
-        name: "sluice-controller",
-        holder: Holder::Everywhere(CONTROLLER_ACCOUNT),
-        purpose: "Probes, gate states, releases. Of the workloads it patches Deployments and nothing below them.",
-        grants: &[
-            grant("", &["namespaces"], READ, "the mode of a namespace"),
-            grant(
-                "",
-                &["pods"],
-                READ,
-                "which pods run which version, and the addresses that probes ask",
-            ),
-            grant(
-                "apps",
-                &["replicasets"],
-                READ,
-                "how many pods of each version there are; never written",
-            ),
-            grant(
-                "apps",
-                &["deployments"],
-                &["get", "list", "watch", "patch"],
-                "steps a release and takes it back; every patch tests the resourceVersion first",
-            ),
-            grant(
-                "apps",
-                &["statefulsets", "daemonsets"],
-                READ,
-                "whose pods a gate's probes ask; whether an object that exists needs an exception from a policy",
-            ),
-            grant("batch", &["jobs", "cronjobs"], &["get", "list"], "the same"),
-            grant(
-                "",
-                &["resourcequotas", "limitranges"],
-                &["list"],
-                "the same, for rules about capacity",
-            ),
-            grant(GROUP, KINDS, READ, "what people asked for"),
-            grant(
-                GROUP,
-                &["releases"],
-                &["create", "patch", "update", "delete"],
-                "the record of a release; the oldest records of a workload are deleted",
-            ),
-            grant(
-                GROUP,
-                &[
-                    "probes/status",
-                    "gates/status",
-                    "rolloutplans/status",
-                    "releases/status",
-                    "policies/status",
-                    "policyexceptions/status",
-                ],
-                &["get", "patch", "update"],
-                "verdicts, states and conditions; written when something changes",
-            ),
-            grant(
-                "",
-                &["events"],
-                &["create", "patch"],
-                "one event per change of a release's phase",
-            ),
-            grant(
-                "events.k8s.io",
-                &["events"],
-                &["list", "watch", "create", "patch"],
-                "the same in the newer group; and the webhook's notes that a gate refused a release",
-            ),
-            grant(
-                "authentication.k8s.io",
-                &["selfsubjectreviews"],
-                &["create"],
-                "asks who it is: only under its own name do the webhooks leave its writes alone",
-            ),
-            grant(
-                "admissionregistration.k8s.io",
-                &[
-                    "mutatingwebhookconfigurations",
-                    "validatingwebhookconfigurations",
-                ],
-                &["create"],
-                "the leader writes the webhook configurations last; create cannot be limited to names",
-            ),
-            Grant {
-                group: "admissionregistration.k8s.io",
-                resources: &[
-                    "mutatingwebhookconfigurations",
-                    "validatingwebhookconfigurations",
-                ],
-                names: &["zz-sluice", "sluice-admission", "sluice-objects"],
-                verbs: &["get", "patch", "update"],
-                reason: "its own configurations and no other",
-            },
-        ],
-    },
-    Role {
-        name: "sluice-controller",
-        holder: Holder::OwnNamespace(CONTROLLER_ACCOUNT),
-        purpose: "Leadership, the heartbeat and the certificate.",
-        grants: &[
-            grant(
-                "coordination.k8s.io",
-                &["leases"],
-                &["get", "list", "watch", "create", "update", "patch"],
-                "leader election and the heartbeat of the probe engine",
-            ),
-            grant(
-                "",
-                &["secrets"],
-                &["create"],
-                "makes the certificate's Secret; create cannot be limited to names",
-            ),
-            Grant {
-                group: "",
-                resources: &["secrets"],
-                names: &[CERTIFICATE_SECRET],
-                verbs: &["get", "list", "watch", "update", "patch"],
-                reason: "renews the certificate",
-            },
-        ],
-    },
-    Role {
-        name: "sluice-view",
-        holder: Holder::BuiltIn("view"),
-        purpose: "Whoever may see a namespace sees its gates and releases.",
-        grants: &[grant(
-            GROUP,
-            KINDS,
-            READ,
-            "`kubectl get sluice`, `sluice release get`",
-        )],
-    },
-    Role {
-        name: "sluice-edit",
-        holder: Holder::BuiltIn("edit"),
-        purpose: "Whoever may change the workloads of a namespace may abort and retry their releases.",
-        grants: RELEASE_ACTIONS,
-    },
-    Role {
-        name: "sluice-heartbeat",
-        holder: Holder::SignedIn,
-        purpose: "The heartbeat in Sluice's namespace, which `sluice gate get` needs to trust a gate's state. Bound to every signed-in user there.",
-        grants: &[Grant {
-            group: "coordination.k8s.io",
-            resources: &["leases"],
-            names: &[HEARTBEAT_LEASE],
-            verbs: &["get", "list", "watch"],
-            reason: "says nothing but when the engine last renewed it",
-        }],
-    },
-    Role {
-        name: "sluice-pipeline",
-        holder: Holder::People,
-        purpose: "For pipelines that ask whether the cluster judges by the rules they know (`sluice check --expect-server-digest`). Bind it in `sluice-system`: `kubectl -n sluice-system create rolebinding ci --clusterrole=sluice-pipeline --serviceaccount=NAMESPACE:NAME`.",
-        grants: &[
-            Grant {
-                group: "coordination.k8s.io",
-                resources: &["leases"],
-                names: &[REPLICAS_LEASE],
-                verbs: &["get"],
-                reason: "what each replica of the webhook says it judges by",
-            },
-            grant(
-                "discovery.k8s.io",
-                &["endpointslices"],
-                &["list"],
-                "which replicas are asked by the API server: one of them that says nothing is not passed over",
-            ),
-        ],
-    },
-    Role {
-        name: "sluice-oncall",
-        holder: Holder::People,
-        purpose: "For people on call who may not change workloads: see everything of Sluice's, abort and retry releases.",
-        grants: &[
-            grant(GROUP, KINDS, READ, "to see what is going on"),
-            grant(
-                "apps",
-                &["deployments", "replicasets"],
-                READ,
-                "which version runs how often",
-            ),
-            grant("", &["pods", "namespaces"], READ, "why a pod is not well"),
-            grant(
-                GROUP,
-                &["releases"],
-                &["patch", "abort", "retry"],
-                "to stop it, or to let it through",
-            ),
-        ],
-    },
-    Role {
-        name: "sluice-admin",
-        holder: Holder::People,
-        purpose: "For the people who own the rules. Taken in by no built-in role: the right to change a workload is not the right to change its gate.",
-        grants: &[
-            grant(
-                GROUP,
-                &[
-                    "probes",
-                    "gates",
-                    "rolloutplans",
-                    "policies",
-                    "policyexceptions",
-                ],
-                &[
-                    "get",
-                    "list",
-                    "watch",
-                    "create",
-                    "update",
-                    "patch",
-                    "delete",
-                    "deletecollection",
-                ],
-                "probes, gates, plans, policies and exceptions from them: nobody excepts himself who may only change workloads",
-            ),
-            grant(
-                GROUP,
-                &["releases"],
-                &["get", "list", "watch", "patch", "abort", "retry"],
-                "see, abort and retry releases",
-            ),
-        ],
-    },
-];
+const fn rare(
+    account: &'static str,
+    resource: &'static str,
+    verb: &'static str,
+    reason: &'static str,
+) -> Rare {
+    Rare {
+        account,
+        resource,
+        verb,
+        reason,
+    }
+}
 
 impl Grant {
     fn rule(&self) -> Value {
@@ -468,6 +127,34 @@ impl Grant {
             rule["resourceNames"] = json!(self.names);
         }
         rule
+    }
+
+    /// Its row of the page about access.
+    fn row(&self) -> String {
+        let group = if self.group.is_empty() {
+            String::new()
+        } else {
+            format!(".{}", self.group)
+        };
+        let names = if self.names.is_empty() {
+            String::new()
+        } else {
+            format!(" named `{}`", self.names.join("`, `"))
+        };
+        let resources: Vec<String> = self
+            .resources
+            .iter()
+            .map(|resource| match resource.split_once('/') {
+                Some((resource, sub)) => format!("`{resource}{group}/{sub}`"),
+                None => format!("`{resource}{group}`"),
+            })
+            .collect();
+        format!(
+            "| {}{names} | {} | {} |\n",
+            resources.join(", "),
+            self.verbs.join(", "),
+            self.reason
+        )
     }
 }
 
@@ -531,7 +218,7 @@ fn object(api_version: &str, kind: &str, name: &str, namespace: Option<&str>) ->
 #[must_use]
 pub fn markdown() -> String {
     let mut text = String::from(
-        "# Who may do what\n\nGenerated from code (`api/src/access.rs`), as is `manifests/rbac.yaml`. What is not listed is not granted.\n",
+        "# Who may do what\n\nGenerated from code (`api/src/access`), as is `manifests/rbac.yaml`. What is not listed is not granted.\n",
     );
     for role in ROLES {
         let holder = match role.holder {
@@ -550,38 +237,32 @@ pub fn markdown() -> String {
             role.name, role.purpose
         ));
         for grant in role.grants {
-            let group = if grant.group.is_empty() {
-                String::new()
-            } else {
-                format!(".{}", grant.group)
-            };
-            let names = if grant.names.is_empty() {
-                String::new()
-            } else {
-                format!(" named `{}`", grant.names.join("`, `"))
-            };
-            let resources: Vec<String> = grant
-                .resources
-                .iter()
-                .map(|resource| match resource.split_once('/') {
-                    Some((resource, sub)) => format!("`{resource}{group}/{sub}`"),
-                    None => format!("`{resource}{group}`"),
-                })
-                .collect();
-            text.push_str(&format!(
-                "| {}{names} | {} | {} |\n",
-                resources.join(", "),
-                grant.verbs.join(", "),
-                grant.reason
-            ));
+            text.push_str(&grant.row());
         }
+    }
+    text.push_str(&format!(
+        "\n## `{}`: a Job that `helm uninstall` runs first\nThere while that Job is, and no longer; `sluice install` does not make it. Everywhere, and below that in `{SYSTEM_NAMESPACE}`.\n\n| resources | verbs | why |\n|---|---|---|\n",
+        uninstall::ACCOUNT
+    ));
+    for grant in uninstall::EVERYWHERE.iter().chain(uninstall::OWN_NAMESPACE) {
+        text.push_str(&grant.row());
+    }
+    text.push_str(
+        "\n## Rights that are seldom used\nEvery other right of Sluice's programs is used in the end-to-end tests: at their end the audit logs of all API servers are read, and a right\nthat no program used, or a request that no right allows, fails them.\n\n| who | right | when |\n|---|---|---|\n",
+    );
+    for rare in RARE {
+        text.push_str(&format!(
+            "| `{}` | {} `{}` | {} |\n",
+            rare.account, rare.verb, rare.resource, rare.reason
+        ));
     }
     text
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{roles::READ, *};
+    use crate::GROUP;
 
     /// The rights that would let Sluice harm what it must not touch.
     #[test]
@@ -611,7 +292,8 @@ mod tests {
                 );
                 for resource in grant.resources {
                     if ["pods", "replicasets", "namespaces"].contains(resource) {
-                        assert_eq!(grant.verbs, READ, "{grant:?}");
+                        let reads = grant.verbs.iter().all(|verb| READ.contains(verb));
+                        assert!(reads, "{grant:?}");
                     }
                     // names of foreign Secrets are listed by one role that can be taken away, and read one by one by none
                     let names = role.name == "sluice-webhook-secrets"
@@ -653,6 +335,19 @@ mod tests {
         for grant in built_in.flat_map(|role| role.grants) {
             let writes = grant.verbs.iter().any(|verb| !READ.contains(verb));
             assert!(!writes || grant.resources == ["releases"], "{grant:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_right_that_is_granted_can_be_rare() {
+        for rare in RARE {
+            let granted = ROLES.iter().any(|role| {
+                matches!(role.holder, Holder::Everywhere(account) | Holder::OwnNamespace(account) if account == rare.account)
+                    && role.grants.iter().any(|grant| {
+                        grant.resources.contains(&rare.resource) && grant.verbs.contains(&rare.verb)
+                    })
+            });
+            assert!(granted, "{rare:?}");
         }
     }
 

@@ -7,22 +7,16 @@
 # Apart from build.sh, so that nobody builds a node who does not need one.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-cache=${SLUICE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/sluice}/programs
+# shellcheck source=parts.sh
+. "$here/parts.sh"
 kubernetes_version=v1.36.3
 containerd_version=v2.3.7
 runc_version=1.5.2
 parts=(debian kubelet containerd runc network dns)
 
-say() { printf '%s\n' "$*" >&2; }
-
-for needed in go cc apt-get dpkg; do
+for needed in cc apt-get dpkg; do
   command -v "$needed" >/dev/null || { say "$needed is missing: the real node is built from Go modules and Debian packages."; exit 1; }
 done
-go_version=$(go env GOVERSION)
-case $go_version in
-  go1.26 | go1.26.*) ;;
-  *) say "Go 1.26 is needed, found $go_version: Kubernetes 1.36 built with another Go line serves broken OpenAPI."; exit 1 ;;
-esac
 
 # PART: what its folder depends on
 inputs() {
@@ -35,37 +29,6 @@ inputs() {
     containerd) cat "$here"/containerd/go.{mod,sum}; echo "$containerd_version" ;;
     *) cat "$here/$1"/* ;;
   esac
-}
-
-# PART: prints its folder, built if need be
-build() {
-  local part=$1 key folder work
-  key=$(inputs "$part" | sha256sum | cut -c1-16)
-  folder=$cache/$part-$key
-  if [ ! -d "$folder" ]; then
-    mkdir -p "$cache"
-    exec 9>"$cache/$part-$key.lock"
-    flock -n 9 || { say "waiting for another build of $part"; flock 9; }
-    if [ ! -d "$folder" ]; then
-      work=$(mktemp -d "$cache/.$part-XXXXXX")
-      # shellcheck disable=SC2064
-      trap "rm -rf '$work'" EXIT
-      "build_$part" "$work"
-      chmod 755 "$work"
-      mv "$work" "$folder"
-    fi
-    exec 9>&-
-  fi
-  printf '%s\n' "$folder"
-}
-
-# MODULE OUT PACKAGE FLAGS...: OUT is a file, or a folder when it ends in a slash
-compile() {
-  local module=$1 out=$2 package=$3 began=$SECONDS
-  shift 3
-  say "building $package (once; kept in $cache)"
-  go -C "$here/$module" build -buildvcs=false -trimpath -o "$out" "$@" "$package"
-  say "built $package in $((SECONDS - began)) s"
 }
 
 build_debian() {

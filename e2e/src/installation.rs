@@ -37,6 +37,8 @@ pub struct InstallOptions {
     pub policies: Option<PathBuf>,
     /// The webhook may not list Secrets.
     pub without_secret_names: bool,
+    /// The objects are there: only the programs are started.
+    pub installed: bool,
 }
 
 /// How long a dead leader is waited for: the shortest time the programs take.
@@ -104,7 +106,9 @@ impl Installation {
         if options.without_secret_names {
             install.push("--without-secret-names");
         }
-        run(plane, User::Admin, &programs, &install).await?.ok()?;
+        if !options.installed {
+            run(plane, User::Admin, &programs, &install).await?.ok()?;
+        }
 
         let mut launches = Vec::new();
         for (name, account, admin) in [

@@ -41,6 +41,24 @@ pub fn prometheus() -> anyhow::Result<PathBuf> {
     program(&folder, "prometheus")
 }
 
+/// Builds Helm when it is missing and says where it is.
+///
+/// # Errors
+/// As [`Programs::ready`].
+pub fn helm() -> anyhow::Result<PathBuf> {
+    let [folder] = build("build-chart.sh", ["helm"])?;
+    program(&folder, "helm")
+}
+
+/// Builds promtool when it is missing and says where it is.
+///
+/// # Errors
+/// As [`Programs::ready`].
+pub fn promtool() -> anyhow::Result<PathBuf> {
+    let [folder] = build("build-chart.sh", ["promtool"])?;
+    program(&folder, "promtool")
+}
+
 /// What a real node is made of, all present on disk.
 #[derive(Clone, Debug)]
 pub struct NodePrograms {

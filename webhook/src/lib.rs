@@ -32,5 +32,6 @@ pub mod judge;
 pub mod metrics;
 pub mod rings;
 pub mod run;
+pub mod vitals;
 
 pub use run::{Args, run};

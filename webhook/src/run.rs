@@ -40,6 +40,7 @@ use crate::{
     index::{Indexes, beside::peaks::Observer, feed},
     judge::Knowledge,
     metrics::AdmissionMetrics,
+    vitals::Vitals,
 };
 
 /// How long the process may take to end: lame duck and open reviews, with room.
@@ -172,6 +173,12 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     };
     let reloader = Reloader::new(source);
     let transport = Transport::Tls(reloader.config());
+    Vitals {
+        readiness: readiness.clone(),
+        knowledge: Arc::clone(&knowledge),
+        certificate: reloader.loaded(),
+    }
+    .register(&metrics);
     let certificate = readiness.condition("certificate");
     certificate.unset("not loaded yet");
     tasks.spawn(

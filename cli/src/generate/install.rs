@@ -1,6 +1,8 @@
 //! The manifests of an installation, in the order in which they are applied. `sluice install` applies exactly these, and `manifests/install.yaml` holds them.
 
 use serde::Serialize;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use sluice_api::access;
 
 use super::{GenerateError, document};
@@ -35,6 +37,26 @@ pub enum Part {
     Policies,
     /// The programs.
     Workloads,
+}
+
+/// On each definition: what it says, in short, so that a chart can tell whether the cluster has the definitions it was made with.
+pub const DEFINITION_DIGEST: &str = "sluice.dev/definition-digest";
+
+/// A definition that tells what it says.
+fn with_digest(crd: &impl Serialize) -> Result<Value, GenerateError> {
+    let mut object = serde_json::to_value(crd).map_err(|source| GenerateError::Yaml {
+        what: "a definition".to_owned(),
+        source: super::yaml::YamlError::Object(source),
+    })?;
+    // the written form has its keys in order, whatever map the values are kept in
+    let text = document("a definition", &object["spec"])?;
+    let digest: String = Sha256::digest(text.as_bytes())
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    object["metadata"]["annotations"][DEFINITION_DIGEST] = json!(digest);
+    Ok(object)
 }
 
 fn written(path: &str, part: Part, text: &str) -> Manifest {
@@ -79,7 +101,7 @@ pub fn manifests() -> Result<Vec<Manifest>, GenerateError> {
         all.push(generated(
             &format!("crds/{name}.yaml"),
             Part::Definitions,
-            &[crd],
+            &[with_digest(&crd)?],
         )?);
     }
     all.push(generated("rbac.yaml", Part::Access, &access::objects())?);

@@ -2,6 +2,7 @@
 //!
 //! Decides: which files those are and what they hold. I/O only in [`differing`] and [`write`].
 
+pub mod chart;
 pub mod install;
 pub mod kubernetes;
 mod reference;
@@ -32,6 +33,15 @@ pub enum GenerateError {
         #[source]
         source: yaml::YamlError,
     },
+    /// The manifests cannot be made a chart.
+    #[error("the chart cannot be made")]
+    Chart(#[source] chart::ChartError),
+    /// A page lost the marks between which its generated part stands.
+    #[error("{0} has no marks for its generated part")]
+    Page(&'static str),
+    /// The schema of the chart's values cannot be written.
+    #[error("the schema of the chart's values cannot be written as JSON")]
+    Schema(#[source] serde_json::Error),
     /// A file could not be read or written.
     #[error("{path} cannot be read or written")]
     File {
@@ -71,6 +81,7 @@ pub fn files() -> Result<Vec<File>, GenerateError> {
         path: "manifests/install.yaml".to_owned(),
         text: install::combined(&manifests),
     });
+    files.extend(chart::files(&manifests)?);
     for (path, text) in [
         ("docs/access.md", sluice_api::access::markdown()),
         (
@@ -80,6 +91,15 @@ pub fn files() -> Result<Vec<File>, GenerateError> {
         ("docs/rules.md", sluice_policies::catalogue_markdown()),
         ("docs/refusals.md", crate::refusals::page()),
         ("docs/cli.md", reference::page()),
+        ("docs/alerts.md", chart::alerts::page()),
+        (
+            "docs/installation.md",
+            chart::spliced(
+                include_str!("../../../docs/installation.md"),
+                &chart::values_table(&manifests)?,
+            )
+            .ok_or(GenerateError::Page("docs/installation.md"))?,
+        ),
         (
             "docs/configuration.md",
             sluice_runtime::config::reference_markdown(),

@@ -5,10 +5,14 @@ use std::{path::PathBuf, time::Duration};
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use sluice_api::{access, admission_table};
 use sluice_runtime::{args::the_one_namespace, config};
 
-use super::apply::{Applier, is_available, is_true, title};
+use super::{
+    apply::{Applier, is_available, is_true, title},
+    helm,
+};
 use crate::{
     cluster::Connection,
     console,
@@ -79,8 +83,10 @@ pub async fn run(install: Install, connection: &Connection) -> anyhow::Result<Ou
         None => None,
     };
     let mut applier = Applier::new(connection.client().await?);
+    helm::refuse_install(&mut applier).await?;
     let mut established = false;
     let mut programs = Vec::new();
+    let mut digest = String::new();
     for (part, mut object) in objects()? {
         if (part == Part::Workloads && install.without_workloads)
             || (part == Part::Policies && install.without_policies)
@@ -99,6 +105,12 @@ pub async fn run(install: Install, connection: &Connection) -> anyhow::Result<Ou
         }
         if let (Part::Configuration, Some(text)) = (part, &config) {
             object["data"] = json!({ "config.yaml": text });
+        }
+        if part == Part::Configuration {
+            digest = config_digest(&object);
+        }
+        if object["kind"] == "Deployment" {
+            object["spec"]["template"]["metadata"]["annotations"][CONFIG_DIGEST] = json!(digest);
         }
         let applied = applier.apply(&object).await?;
         console::print(&format!("{} {applied}\n", title(&object)))?;
@@ -138,6 +150,16 @@ pub async fn run(install: Install, connection: &Connection) -> anyhow::Result<Ou
         )?;
     }
     Ok(Outcome::Yes)
+}
+
+/// On pods: the digest of the configuration file they read when they started, as the Helm chart has it.
+const CONFIG_DIGEST: &str = "checksum/config";
+
+/// The digest of a configuration file in its ConfigMap: another file makes other pods.
+fn config_digest(object: &Value) -> String {
+    let text = object["data"]["config.yaml"].as_str().unwrap_or_default();
+    let digest = Sha256::digest(text.trim_end().as_bytes());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Waits for the webhook configurations. The leader writes them last, once a review was answered at the address and under the authority that they name: that
@@ -263,6 +285,14 @@ mod tests {
                 assert!(!secrets || object["kind"] == "Role", "{object}");
             }
         }
+    }
+
+    #[test]
+    fn another_configuration_file_has_another_digest() {
+        let digest = |text: &str| config_digest(&json!({"data": {"config.yaml": text}}));
+        assert_eq!(digest("a: 1\n").len(), 64);
+        assert_eq!(digest("a: 1\n"), digest("a: 1"));
+        assert_ne!(digest("a: 1\n"), digest("a: 2\n"));
     }
 
     #[test]

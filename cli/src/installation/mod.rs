@@ -2,10 +2,11 @@
 //!
 //! Installing applies the manifests of this very version, in order, and waits for what later ones need. The webhook configurations are not among them: the
 //! controller writes them last, when it leads and the webhook answers. Uninstalling takes Sluice out of the way first, then gives every workload back to its
-//! owner as they applied it, then removes what was installed.
+//! owner as they applied it, then removes what was installed. What a Helm release made is left to Helm.
 
 pub mod apply;
 mod confirm;
+mod helm;
 pub mod install;
 pub mod restore;
 pub mod uninstall;

@@ -20,7 +20,7 @@ use sluice_api::{Release, SYSTEM_NAMESPACE, access, admission_table};
 use super::{
     MANAGER,
     apply::{Applier, title},
-    confirm,
+    confirm, helm,
     install::{objects, refuse_other_namespaces},
     restore::{self, Restoration},
 };
@@ -40,6 +40,9 @@ pub struct Uninstall {
     /// Go on although releases are under way: each workload gets its own rollout settings back, and Kubernetes finishes what it has
     #[arg(long)]
     abandon_releases: bool,
+    /// Stop Sluice and give every workload back, and leave the other objects of the installation: what `helm uninstall` runs before it removes them
+    #[arg(long)]
+    keep_objects: bool,
 }
 
 /// How often a Deployment is tried again that somebody else changed meanwhile.
@@ -55,6 +58,10 @@ const SETTLED: Duration = Duration::from_millis(500);
 pub async fn run(uninstall: Uninstall, connection: &Connection) -> anyhow::Result<Outcome> {
     refuse_other_namespaces(connection)?;
     let client = connection.client().await?;
+    let mut applier = Applier::new(client.clone());
+    if !uninstall.keep_objects {
+        helm::refuse_uninstall(&mut applier).await?;
+    }
     let releases = releases(&client).await?;
     let under_way: Vec<String> = releases
         .iter()
@@ -92,7 +99,6 @@ pub async fn run(uninstall: Uninstall, connection: &Connection) -> anyhow::Resul
         eprintln!("error: nothing was removed: say yes, or give --yes");
         return Ok(Outcome::CannotTell);
     }
-    let mut applier = Applier::new(client.clone());
 
     // first of all nothing may be refused any more, whatever happens after this
     delete_webhooks(&client).await?;
@@ -141,6 +147,12 @@ pub async fn run(uninstall: Uninstall, connection: &Connection) -> anyhow::Resul
         return Ok(Outcome::CannotTell);
     }
 
+    if uninstall.keep_objects {
+        console::print(
+            "Sluice has stopped, and every workload is as it was applied. Its other objects are left\n",
+        )?;
+        return Ok(Outcome::Yes);
+    }
     let mut all = objects()?;
     all.reverse();
     for (_, object) in &all {

@@ -107,6 +107,7 @@ impl Plane {
         let control = start::control_plane(&folder, &pki, &programs, &options)
             .await
             .map_err(failed)?;
+        crate::rights::keep_log(&folder.path().join("log/audit.json"))?;
         let runtime = OwnRuntime::start()?;
         let world = World::default();
         let cluster = start::populate(folder.path().to_owned(), world.clone(), options.nodes);

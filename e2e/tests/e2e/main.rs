@@ -6,6 +6,7 @@ mod answers;
 mod api_defaults;
 mod at_rest;
 mod batches_within_plans;
+mod chart;
 mod crash_points;
 mod death_of_sluice;
 mod dice;

@@ -145,7 +145,7 @@ async fn come_and_go(plane: &Plane) -> anyhow::Result<()> {
 }
 
 /// Every object of the kinds above, as JSON by its name.
-async fn everything(plane: &Plane) -> anyhow::Result<BTreeMap<String, Value>> {
+pub async fn everything(plane: &Plane) -> anyhow::Result<BTreeMap<String, Value>> {
     let text = plane
         .kubectl(User::Admin, ["get", KINDS, "-A", "-o", "json"], None)
         .await?
@@ -169,7 +169,7 @@ async fn everything(plane: &Plane) -> anyhow::Result<BTreeMap<String, Value>> {
 }
 
 /// Whatever names Sluice: an object of its own, or a label, annotation, field owner or value on another's.
-async fn traces(plane: &Plane) -> anyhow::Result<Vec<String>> {
+pub async fn traces(plane: &Plane) -> anyhow::Result<Vec<String>> {
     let mut found = Vec::new();
     for (name, object) in everything(plane).await? {
         let mut object = object;

@@ -24,7 +24,7 @@ use sluice_api::Duration;
 
 use crate::args::ConfigArgs;
 
-pub use reference::reference_markdown;
+pub use reference::{fields, reference_markdown};
 pub use value::{HttpUrl, HttpsUrl, Name, TargetPattern};
 
 /// Larger files are refused before they are parsed.

@@ -108,6 +108,12 @@ pub(super) const FIELDS: &[(&str, &str, &str, &str)] = &[
     ),
 ];
 
+/// Every field: its path, with `NAME` where people choose one, its type, its default and what it means.
+#[must_use]
+pub fn fields() -> &'static [(&'static str, &'static str, &'static str, &'static str)] {
+    FIELDS
+}
+
 /// The page `docs/configuration.md`, whole.
 #[must_use]
 pub fn reference_markdown() -> String {
