@@ -34,10 +34,12 @@ build() {
 }
 
 # MODULE OUT PACKAGE FLAGS...: OUT is a file, or a folder when it ends in a slash
+# No debug information is made, which the linker would drop, and the compiler collects less garbage: a fifth less processor time. As in build.sh, whose
+# compiled packages are used again.
 compile() {
   local module=$1 out=$2 package=$3 began=$SECONDS
   shift 3
   say "building $package (once; kept in $cache)"
-  go -C "$here/$module" build -buildvcs=false -trimpath -o "$out" "$@" "$package"
+  GOGC=400 go -C "$here/$module" build -buildvcs=false -trimpath -gcflags=all=-dwarf=false -o "$out" "$@" "$package"
   say "built $package in $((SECONDS - began)) s"
 }
