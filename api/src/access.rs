@@ -31,6 +31,10 @@ pub const HEARTBEAT_LEASE: &str = "sluice-probe-engine";
 pub const SECRET_NAMES_ROLE: &str = "sluice-webhook-secrets";
 /// The Lease on which every replica of the webhook says what it judges by.
 pub const REPLICAS_LEASE: &str = "sluice-webhook-replicas";
+/// The Lease that the leading controller holds.
+pub const LEADER_LEASE: &str = "sluice-controller";
+/// The label that says which version an object is of, or which version writes it.
+pub const VERSION_LABEL: &str = "app.kubernetes.io/version";
 /// The label that every object of an installation carries, with the value `sluice`.
 pub const PART_OF: &str = "app.kubernetes.io/part-of";
 

@@ -82,14 +82,35 @@ pub enum InspectError {
 /// # Errors
 /// No certificate in it, or one that cannot be read.
 pub fn facts(cert_pem: &str) -> Result<Facts, InspectError> {
-    let der = first(cert_pem)?;
+    facts_of(&first(cert_pem)?)
+}
+
+/// Every certificate of a PEM text, in its order: what a published bundle holds.
+///
+/// # Errors
+/// No certificate in it, or one that cannot be read.
+pub fn all_facts(pem: &str) -> Result<Vec<Facts>, InspectError> {
+    every(pem)?.iter().map(facts_of).collect()
+}
+
+fn facts_of(der: &CertificateDer<'_>) -> Result<Facts, InspectError> {
     let (_, certificate) =
-        X509Certificate::from_der(&der).map_err(|error| InspectError::Unreadable(error.into()))?;
+        X509Certificate::from_der(der).map_err(|error| InspectError::Unreadable(error.into()))?;
     let at = |seconds| Timestamp::from_second(seconds).map_err(InspectError::Times);
     Ok(Facts {
         not_before: at(certificate.validity().not_before.timestamp())?,
         not_after: at(certificate.validity().not_after.timestamp())?,
     })
+}
+
+fn every(pem: &str) -> Result<Vec<CertificateDer<'static>>, InspectError> {
+    let found = CertificateDer::pem_slice_iter(pem.as_bytes())
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| InspectError::NoCertificate(Some(error)))?;
+    if found.is_empty() {
+        return Err(InspectError::NoCertificate(None));
+    }
+    Ok(found)
 }
 
 fn first(cert_pem: &str) -> Result<CertificateDer<'static>, InspectError> {
@@ -135,13 +156,6 @@ pub fn check(
     certified_key(&leaf.cert_pem, &leaf.key_pem, &provider)?;
     let mut roots = RootCertStore::empty();
     roots.add(first(ca_pem)?).map_err(InspectError::Authority)?;
-    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
-        .build()
-        .map_err(InspectError::Verifier)?;
-    let certificate = first(&leaf.cert_pem)?;
-    let at = UnixTime::since_unix_epoch(Duration::from_secs(
-        u64::try_from(now.as_second()).unwrap_or(0),
-    ));
     let by_name = names.dns().iter().map(|name| {
         ServerName::try_from(name.clone()).map_err(|source| InspectError::Name {
             name: name.clone(),
@@ -152,10 +166,48 @@ pub fn check(
         .addresses()
         .iter()
         .map(|address: &IpAddr| Ok(ServerName::IpAddress((*address).into())));
-    for name in by_name.chain(by_address) {
-        let name = name?;
+    let names = by_name.chain(by_address).collect::<Result<Vec<_>, _>>()?;
+    accepted(roots, &leaf.cert_pem, &names, now)
+}
+
+/// Whether a client that trusts this bundle and nothing else accepts the certificate for `host` at `now`, as the API server does.
+///
+/// # Errors
+/// The reason why not.
+pub fn trusted(
+    ca_bundle: &str,
+    cert_pem: &str,
+    host: &str,
+    now: Timestamp,
+) -> Result<(), InspectError> {
+    let mut roots = RootCertStore::empty();
+    for authority in every(ca_bundle)? {
+        roots.add(authority).map_err(InspectError::Authority)?;
+    }
+    let name = ServerName::try_from(host.to_owned()).map_err(|source| InspectError::Name {
+        name: host.to_owned(),
+        source,
+    })?;
+    accepted(roots, cert_pem, &[name], now)
+}
+
+fn accepted(
+    roots: RootCertStore,
+    cert_pem: &str,
+    names: &[ServerName<'static>],
+    now: Timestamp,
+) -> Result<(), InspectError> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+        .build()
+        .map_err(InspectError::Verifier)?;
+    let certificate = first(cert_pem)?;
+    let at = UnixTime::since_unix_epoch(Duration::from_secs(
+        u64::try_from(now.as_second()).unwrap_or(0),
+    ));
+    for name in names {
         verifier
-            .verify_server_cert(&certificate, &[], &name, &[], at)
+            .verify_server_cert(&certificate, &[], name, &[], at)
             .map_err(|source| InspectError::Refused {
                 name: name.to_str().into_owned(),
                 source,

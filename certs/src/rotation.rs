@@ -10,7 +10,8 @@
 //! 3 switch              B A               leaf of B     for one overlap, so that no replica serves a leaf of A any more
 //! 4 the old one goes    B                 leaf of B
 //! ```
-//! Ages are read from the certificates themselves, so a crash between two steps loses nothing.
+//! Ages are read from the certificates themselves, so a crash between two steps loses nothing. Time alone does not lead from 2 to 3: every bundle that is
+//! published must hold the next authority, or clients would be served what they do not trust. A leader that could not publish for a day waits.
 
 use std::time::Duration;
 
@@ -146,13 +147,15 @@ impl Material {
     }
 }
 
-/// The next step for this material at `now`, for these names.
+/// The next step for this material at `now`, for these names. `bundles` is what clients were told to trust, as it stands in every published configuration;
+/// none when nothing is published yet, and nobody can be disappointed.
 #[must_use]
 pub fn decide(
     now: Timestamp,
     material: &Material,
     names: &ServingNames,
     terms: &Terms,
+    bundles: &[String],
 ) -> Decision {
     let Ok(ca) = inspect::facts(&material.ca.cert_pem) else {
         return Decision::IssueAnew;
@@ -188,9 +191,12 @@ pub fn decide(
         Some(next) => {
             let switch = later(made(&next), terms.overlap);
             if now >= switch {
-                return Decision::SwitchCa;
+                if is_published(material, bundles) {
+                    return Decision::SwitchCa;
+                }
+                until = now;
             }
-            until = until.min(switch);
+            until = until.min(switch.max(now));
         }
         None if now >= ca.two_thirds() => return Decision::PrepareCa,
         None => until = until.min(ca.two_thirds()),
@@ -223,6 +229,15 @@ fn next_facts(material: &Material) -> Option<Facts> {
 
 fn usable_next(now: Timestamp, material: &Material) -> bool {
     next_facts(material).is_some_and(|next| now < next.not_after)
+}
+
+/// Whether every published bundle holds the next authority.
+fn is_published(material: &Material, bundles: &[String]) -> bool {
+    let next = material
+        .next
+        .as_ref()
+        .map_or("", |next| next.cert_pem.trim_end());
+    bundles.iter().all(|bundle| bundle.contains(next))
 }
 
 /// When a certificate was made: its validity begins a little earlier.

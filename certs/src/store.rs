@@ -86,10 +86,10 @@ pub async fn ensure(
     names: &ServingNames,
     now: Timestamp,
 ) -> Result<Published, StoreError> {
-    ensure_with(client, namespace, names, now, &Terms::default()).await
+    ensure_with(client, namespace, names, now, &Terms::default(), &[]).await
 }
 
-/// [`ensure`] with other terms.
+/// [`ensure`] with other terms, where `bundles` are published: see [`decide`].
 ///
 /// # Errors
 /// See [`ensure`].
@@ -99,6 +99,7 @@ pub async fn ensure_with(
     names: &ServingNames,
     now: Timestamp,
     terms: &Terms,
+    bundles: &[String],
 ) -> Result<Published, StoreError> {
     let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
     let api = |action| {
@@ -111,7 +112,7 @@ pub async fn ensure_with(
     for _ in 0..RACES {
         let found = secrets.get_opt(SECRET_NAME).await.map_err(api("read"))?;
         let (material, steps, until) =
-            bring_in_order(found.as_ref(), namespace, names, now, terms)?;
+            bring_in_order(found.as_ref(), namespace, names, now, terms, bundles)?;
         let written = if steps.is_empty() {
             Ok(())
         } else {
@@ -154,6 +155,7 @@ fn bring_in_order(
     names: &ServingNames,
     now: Timestamp,
     terms: &Terms,
+    bundles: &[String],
 ) -> Result<(Material, Vec<Decision>, Timestamp), StoreError> {
     let mut steps = Vec::new();
     let mut material = match found.map(|found| (found, secret::material(found))) {
@@ -176,7 +178,7 @@ fn bring_in_order(
         }
     };
     for _ in 0..STEPS {
-        let step = decide(now, &material, names, terms);
+        let step = decide(now, &material, names, terms, bundles);
         if let Decision::Keep { until } = step {
             return Ok((material, steps, until));
         }

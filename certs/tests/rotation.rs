@@ -116,9 +116,9 @@ fn what_is_broken_is_replaced_by_the_smallest_step() {
         .after(Decision::PrepareCa, start(), &names(), &terms)
         .unwrap();
     let keeps = |decision| matches!(decision, Decision::Keep { .. });
-    assert!(keeps(decide(start(), &good, &names(), &terms)));
+    assert!(keeps(decide(start(), &good, &names(), &terms, &[])));
     assert!(
-        keeps(decide(start() - days(2), &good, &names(), &terms)),
+        keeps(decide(start() - days(2), &good, &names(), &terms, &[])),
         "a clock behind the issuer's is no reason to issue"
     );
     for (why, material, day, expected) in [
@@ -198,7 +198,12 @@ fn what_is_broken_is_replaced_by_the_smallest_step() {
         ),
     ] {
         let now = start() + days(day);
-        assert_eq!(decide(now, &material, &names(), &terms), expected, "{why}");
+        let published = [material.ca_bundle()];
+        assert_eq!(
+            decide(now, &material, &names(), &terms, &published),
+            expected,
+            "{why}"
+        );
         // one step leads to a state that serves
         let after = material.after(expected, now, &names(), &terms).unwrap();
         inspect::check(&after.ca.cert_pem, &after.leaf, &names(), now)
@@ -212,13 +217,40 @@ fn another_name_needs_another_leaf_of_the_same_authority() {
     let material = Material::issue(start(), &names(), &terms).unwrap();
     let wanted = names().and_host("127.0.0.1");
     assert_eq!(
-        decide(start(), &material, &wanted, &terms),
+        decide(start(), &material, &wanted, &terms, &[]),
         Decision::RenewLeaf
     );
     let after = material
         .after(Decision::RenewLeaf, start(), &wanted, &terms)
         .unwrap();
     assert_eq!(after.ca_bundle(), material.ca_bundle());
+}
+
+#[test]
+fn what_is_not_published_yet_is_not_served_however_old_it_is() {
+    let terms = Terms::default();
+    let old = Material::issue(start(), &names(), &terms).unwrap();
+    let prepared = old
+        .after(Decision::PrepareCa, start() + days(10), &names(), &terms)
+        .unwrap();
+    let (before, both) = (old.ca_bundle(), prepared.ca_bundle());
+    let keep = |day| Decision::Keep {
+        until: start() + days(day),
+    };
+    for (why, day, bundles, expected) in [
+        ("nothing is published", 12, vec![], Decision::SwitchCa),
+        ("all have it", 12, vec![&both, &both], Decision::SwitchCa),
+        ("one has not", 12, vec![&both, &before], keep(12)),
+        ("none has", 30, vec![&before], keep(30)),
+        ("too early", 10, vec![&both], keep(11)),
+        // the old authority is over: there is nothing to lose
+        ("too late", 366, vec![&before], Decision::SwitchCa),
+    ] {
+        let bundles: Vec<String> = bundles.into_iter().cloned().collect();
+        let now = start() + days(day);
+        let decision = decide(now, &prepared, &names(), &terms, &bundles);
+        assert_eq!(decision, expected, "{why}");
+    }
 }
 
 /// Plays six years in hours. The leader asks when it was told to, sometimes days late; API servers learn of a bundle and replicas of a certificate
@@ -237,7 +269,7 @@ fn in_six_years_no_api_server_refuses_any_replica() {
         let now = start() + SignedDuration::from_hours(hour);
         // away for 40 hours out of every 400
         if now >= asked_again && hour % 400 > 40 {
-            match decide(now, &material, &names, &terms) {
+            match decide(now, &material, &names, &terms, &[material.ca_bundle()]) {
                 Decision::Keep { until } => asked_again = until,
                 step => {
                     material = material.after(step, now, &names, &terms).unwrap();

@@ -10,6 +10,7 @@ pub mod check;
 pub mod cluster;
 mod completion;
 pub mod console;
+pub mod doctor;
 pub mod gate;
 pub mod generate;
 pub mod installation;
@@ -63,6 +64,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
         Command::Gate(gates) => gate::run(gates, &connection).await,
         Command::Release(releases) => release::run(releases, &connection).await,
         Command::Install(install) => installation::install::run(install, &connection).await,
+        Command::Doctor(doctor) => doctor::run(doctor, &connection).await,
         Command::Uninstall(uninstall) => installation::uninstall::run(uninstall, &connection).await,
         Command::Audit(audit) => audit::run(audit, &connection).await,
         Command::Rules(arguments) => rules::list(&arguments),

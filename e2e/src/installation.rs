@@ -39,6 +39,8 @@ pub struct InstallOptions {
     pub without_secret_names: bool,
     /// The objects are there: only the programs are started.
     pub installed: bool,
+    /// Further sections of the configuration file.
+    pub more: Option<String>,
 }
 
 /// How long a dead leader is waited for: the shortest time the programs take.
@@ -97,7 +99,8 @@ impl Installation {
             .unwrap_or_default();
         let folder = policies(options.policies.as_deref())?;
         let text = format!(
-            "{sources}probes:\n  httpProxy: \"{}\"\nwebhook:\n  url: \"https://127.0.0.1:{webhook_port}\"\n",
+            "{sources}{}probes:\n  httpProxy: \"{}\"\nwebhook:\n  url: \"https://127.0.0.1:{webhook_port}\"\n",
+            options.more.as_deref().unwrap_or_default(),
             plane.proxy_url()
         );
         std::fs::write(&config, format!("{text}{folder}"))
@@ -407,7 +410,10 @@ async fn run(
 }
 
 /// The folder of Sluice's programs: where the running test or demo was built to.
-fn own_programs() -> anyhow::Result<PathBuf> {
+///
+/// # Errors
+/// When they are not built.
+pub fn own_programs() -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe().context("cannot tell where this program is")?;
     let folder = own
         .ancestors()

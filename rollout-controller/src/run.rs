@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, convert::Infallible, future::Future, sync::Arc,
 
 use anyhow::Context as _;
 use clap::Parser;
-use sluice_api::admission_table::ClientConfigChoice;
+use sluice_api::{access, admission_table::ClientConfigChoice};
+use sluice_certs::Terms;
 use sluice_policies::ExceptionBounds;
 use sluice_probes::{
     BearerToken, DesiredRuns, Engine, EngineOptions, PrometheusSource, TargetAllowList,
@@ -40,8 +41,6 @@ use crate::{
 
 /// How long the process may take to end: requests on their way, and the lease given back.
 const GRACE: Duration = Duration::from_secs(15);
-/// The Lease of the leader, in Sluice's namespace.
-const LEASE: &str = "sluice-controller";
 
 /// The release controller of Sluice: probes, gates, releases.
 #[derive(Clone, Debug, Parser)]
@@ -110,7 +109,20 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let identity = lease::identity();
     let (elector, leadership) = Elector::new(
         client.clone(),
-        ElectorOptions::with_duration(&system, LEASE, &identity, lease.lease_duration.get()),
+        ElectorOptions {
+            // for `sluice doctor`: which version leads
+            labels: [(
+                access::VERSION_LABEL.to_owned(),
+                env!("CARGO_PKG_VERSION").to_owned(),
+            )]
+            .into(),
+            ..ElectorOptions::with_duration(
+                &system,
+                access::LEADER_LEASE,
+                &identity,
+                lease.lease_duration.get(),
+            )
+        },
     );
     let executor = Arc::new(Executor::new(
         client.clone(),
@@ -175,6 +187,11 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
             .iter()
             .map(|name| name.as_str().to_owned())
             .collect(),
+        terms: Terms {
+            authority: config.certificates.authority.get(),
+            leaf: config.certificates.serving.get(),
+            overlap: config.certificates.overlap.get(),
+        },
         identity: tokio::sync::OnceCell::new(),
     };
 

@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use jiff::Timestamp;
 use k8s_openapi::api::{coordination::v1::Lease, discovery::v1::EndpointSlice};
 use kube::{Api, Client, api::ListParams};
 use serde::Serialize;
@@ -23,7 +24,7 @@ use crate::outcome::Outcome;
 const PATIENCE: Duration = Duration::from_secs(2 * INTERVAL.as_secs() + 2);
 const LOOK: Duration = Duration::from_millis(250);
 /// The label by which Kubernetes says of which Service the endpoints are.
-const SERVICE: &str = "kubernetes.io/service-name";
+pub const SERVICE: &str = "kubernetes.io/service-name";
 
 /// One replica. The JSON form is stable: fields may be added, never renamed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -42,6 +43,12 @@ pub struct Replica {
     /// What is worth knowing beside: why it does not count, or what of its policies it had to leave out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// Its last word whole, as far as it can be read.
+    #[serde(skip)]
+    pub said: Option<Said>,
+    /// When its last word came before our eyes, by our own clock.
+    #[serde(skip)]
+    pub heard: Option<Timestamp>,
 }
 
 /// Whether the word of a replica counts.
@@ -176,7 +183,7 @@ pub async fn ask(
             "the endpoints of the webhook (endpointslices in namespace {SYSTEM_NAMESPACE}; the role sluice-pipeline may) cannot be listed"
         );
         let endpoints = Endpoints::of(&explained(slices.list(&of_service).await, &doing)?.items);
-        heard.listen(&lease);
+        heard.listen(&lease, Timestamp::now());
         let replicas = heard.replicas(&endpoints, expected);
         // one that differs may be about to change: it is believed once every one of them has spoken again
         if replicas
@@ -225,21 +232,20 @@ impl Endpoints {
 struct Heard {
     first: BTreeMap<String, Result<Said, String>>,
     last: BTreeMap<String, Result<Said, String>>,
-    /// Those that spoke before our eyes.
-    spoke: BTreeSet<String>,
+    /// Those that spoke before our eyes, and when they did last.
+    spoke: BTreeMap<String, Timestamp>,
 }
 
 impl Heard {
-    fn listen(&mut self, lease: &Lease) {
+    fn listen(&mut self, lease: &Lease, at: Timestamp) {
         let now = said(lease);
         for (key, word) in &now {
-            if self
+            let first = self
                 .first
                 .entry(key.clone())
-                .or_insert_with(|| word.clone())
-                != word
-            {
-                self.spoke.insert(key.clone());
+                .or_insert_with(|| word.clone());
+            if first != word && self.last.get(key) != Some(word) {
+                self.spoke.insert(key.clone(), at);
             }
         }
         self.first.retain(|key, _| now.contains_key(key));
@@ -262,6 +268,8 @@ impl Heard {
                     digest: None,
                     policies: None,
                     note: None,
+                    said: None,
+                    heard: None,
                 });
                 if !ready && replica.standing == Standing::Ready {
                     replica.standing = Standing::NotReady;
@@ -285,11 +293,13 @@ impl Heard {
                     digest: None,
                     policies: None,
                     note: Some(why.clone()),
+                    said: None,
+                    heard: None,
                 };
             }
         };
         let mut notes = Vec::new();
-        let standing = if !self.spoke.contains(key) {
+        let standing = if !self.spoke.contains_key(key) {
             notes.push(format!("its last word is of {}", said.at));
             Standing::Silent
         } else if said.waiting.is_empty() {
@@ -323,6 +333,8 @@ impl Heard {
             digest: Some(said.digest.clone()),
             policies: Some(said.policies),
             note: (!notes.is_empty()).then(|| notes.join("; ")),
+            said: Some(said.clone()),
+            heard: self.spoke.get(key).copied(),
         }
     }
 }
@@ -476,7 +488,7 @@ mod tests {
         ] {
             let mut heard = Heard::default();
             for words in words {
-                heard.listen(&lease(words));
+                heard.listen(&lease(words), Timestamp::UNIX_EPOCH);
             }
             let replicas = heard.replicas(&endpoints(pods), Some("d"));
             assert_eq!(replicas.outcome(), expected, "{what}: {replicas:?}");
@@ -493,7 +505,10 @@ mod tests {
         for (digests, expected) in [(["d", "d"], Outcome::Yes), (["d", "e"], Outcome::No)] {
             let mut heard = Heard::default();
             for at in [1, 6] {
-                heard.listen(&lease(&[("a", digests[0], at), ("b", digests[1], at)]));
+                heard.listen(
+                    &lease(&[("a", digests[0], at), ("b", digests[1], at)]),
+                    Timestamp::UNIX_EPOCH,
+                );
             }
             let replicas = heard.replicas(&endpoints(None), None);
             assert_eq!(replicas.outcome(), expected);
@@ -507,9 +522,9 @@ mod tests {
     #[test]
     fn a_replica_that_went_and_came_back_must_speak_again() {
         let mut heard = Heard::default();
-        heard.listen(&lease(&[("a", "d", 1)]));
-        heard.listen(&lease(&[]));
-        heard.listen(&lease(&[("a", "d", 1)]));
+        heard.listen(&lease(&[("a", "d", 1)]), Timestamp::UNIX_EPOCH);
+        heard.listen(&lease(&[]), Timestamp::UNIX_EPOCH);
+        heard.listen(&lease(&[("a", "d", 1)]), Timestamp::UNIX_EPOCH);
         let replicas = heard.replicas(&endpoints(None), Some("d"));
         assert_eq!(replicas.outcome(), Outcome::CannotTell);
     }

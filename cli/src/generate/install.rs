@@ -243,6 +243,17 @@ mod tests {
     }
 
     #[test]
+    fn the_namespace_says_the_version_of_these_programs() {
+        let read = objects();
+        let namespace = &read.objects[0].value;
+        assert_eq!(namespace["metadata"]["name"], SYSTEM_NAMESPACE);
+        assert_eq!(
+            namespace["metadata"]["labels"][access::VERSION_LABEL],
+            env!("CARGO_PKG_VERSION")
+        );
+    }
+
+    #[test]
     fn sluice_passes_its_own_rules() {
         let read = objects();
         let mut known = Known::default();

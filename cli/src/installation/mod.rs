@@ -9,6 +9,7 @@ mod confirm;
 mod helm;
 pub mod install;
 pub mod restore;
+pub mod supported;
 pub mod uninstall;
 
 /// The name under which this program's writes stand in managedFields.

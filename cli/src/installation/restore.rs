@@ -31,6 +31,14 @@ pub enum RestoreError {
     },
 }
 
+/// Whether the values of a release stand in its spec.
+#[must_use]
+pub fn is_pinned(deployment: &Value) -> bool {
+    let spec = &deployment["spec"];
+    spec["minReadySeconds"] == PIN_MIN_READY_SECONDS
+        || spec["progressDeadlineSeconds"] == PIN_PROGRESS_DEADLINE_SECONDS
+}
+
 /// What gives `deployment` back to its owner; `None` when nothing of Sluice's stands on it. `recorded` are the user's values in the youngest Release of its
 /// uid, for a Deployment that lost the annotation.
 ///
@@ -46,8 +54,7 @@ pub fn restoration(
     let uid = deployment["metadata"]["uid"].as_str().unwrap_or_default();
     let present = |key: &str| annotations.get(key).is_some();
     let spec = &deployment["spec"];
-    let pinned = spec["minReadySeconds"] == PIN_MIN_READY_SECONDS
-        || spec["progressDeadlineSeconds"] == PIN_PROGRESS_DEADLINE_SECONDS;
+    let pinned = is_pinned(deployment);
     let stepped = pinned || present(ORIGINALS);
     if !stepped && !present(HOLD) && !present(DENIED) {
         return Ok(None);

@@ -1,5 +1,6 @@
 //! The webhook configurations as they are applied, and whether what is stored says the same. Pure.
 
+use k8s_openapi::ByteString;
 use kube::Resource;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -44,6 +45,23 @@ pub fn covers(live: &Value, wanted: &Value) -> bool {
     }
 }
 
+/// What each entry of a stored configuration tells the API server to trust. One that cannot be read trusts nothing.
+pub fn bundles(live: &Value) -> Vec<String> {
+    let entries = live["webhooks"].as_array();
+    entries
+        .into_iter()
+        .flatten()
+        .map(|entry| {
+            let bundle = entry["clientConfig"]["caBundle"].clone();
+            let bundle: Result<ByteString, _> = serde_json::from_value(bundle);
+            bundle.map_or_else(
+                |_| String::new(),
+                |bundle| String::from_utf8_lossy(&bundle.0).into_owned(),
+            )
+        })
+        .collect()
+}
+
 fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,
@@ -81,6 +99,7 @@ mod tests {
             *other.pointer_mut(what).unwrap() = change;
             assert!(!covers(&other, &wanted), "{what}");
         }
+        assert_eq!(bundles(&live), ["one"]);
         let mut more = live.clone();
         let entry = more["webhooks"][0].clone();
         more["webhooks"].as_array_mut().unwrap().push(entry);

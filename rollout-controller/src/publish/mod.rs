@@ -24,7 +24,7 @@ use sluice_api::{
     access,
     admission_table::{self, ClientConfigChoice},
 };
-use sluice_certs::{ServingNames, store::StoreError};
+use sluice_certs::{ServingNames, Terms, store::StoreError};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
@@ -110,6 +110,8 @@ pub struct Publisher {
     pub system: String,
     /// Namespaces the webhook never sees.
     pub off: Vec<String>,
+    /// How long certificates live.
+    pub terms: Terms,
     /// Set once the API server has said that this process is who the webhooks leave alone.
     pub identity: OnceCell<()>,
 }
@@ -165,14 +167,34 @@ impl Publisher {
         if let (ClientConfigChoice::Url(_), Some(host)) = (&self.address, &host) {
             names = names.and_host(host);
         }
-        let published = sluice_certs::ensure(&self.client, &self.system, &names, Timestamp::now())
-            .await
-            .map_err(PublishError::Certificate)?;
         let owner = self
             .caches
             .namespaces
             .get(&Key::cluster(self.system.clone()))
             .ok_or_else(|| PublishError::Namespace(self.system.clone()))?;
+        // what stands there first: a new authority signs only when every API server was told to trust it
+        let mut live = vec![
+            self.live::<MutatingWebhookConfiguration>(admission_table::MUTATING)
+                .await?,
+        ];
+        for name in [admission_table::ADMISSION, admission_table::OBJECTS] {
+            live.push(self.live::<ValidatingWebhookConfiguration>(name).await?);
+        }
+        let bundles: Vec<String> = live
+            .iter()
+            .flatten()
+            .flat_map(configurations::bundles)
+            .collect();
+        let published = sluice_certs::store::ensure_with(
+            &self.client,
+            &self.system,
+            &names,
+            Timestamp::now(),
+            &self.terms,
+            &bundles,
+        )
+        .await
+        .map_err(PublishError::Certificate)?;
         let (mutating, validating) = admission_table::configurations(
             &self.address,
             &published.ca_bundle,
@@ -188,16 +210,11 @@ impl Publisher {
             ));
         }
         let mut due = Vec::new();
-        for (at, wanted) in wanted.into_iter().enumerate() {
+        for (at, (wanted, live)) in wanted.into_iter().zip(live).enumerate() {
             let wanted = wanted.map_err(|source| PublishError::Json {
                 name: admission_table::MUTATING.to_owned(),
                 source,
             })?;
-            let live = if at == 0 {
-                self.live::<MutatingWebhookConfiguration>(&wanted).await?
-            } else {
-                self.live::<ValidatingWebhookConfiguration>(&wanted).await?
-            };
             if live.is_none_or(|live| !configurations::covers(&live, &wanted)) {
                 due.push((at, wanted));
             }
@@ -249,7 +266,7 @@ impl Publisher {
         }
     }
 
-    async fn live<K>(&self, wanted: &Value) -> Result<Option<Value>, PublishError>
+    async fn live<K>(&self, name: &str) -> Result<Option<Value>, PublishError>
     where
         K: kube::Resource<DynamicType = (), Scope = k8s_openapi::ClusterResourceScope>
             + Clone
@@ -257,17 +274,19 @@ impl Publisher {
             + serde::Serialize
             + std::fmt::Debug,
     {
-        let name = name(wanted);
         let live = Api::<K>::all(self.client.clone())
-            .get_opt(&name)
+            .get_opt(name)
             .await
             .map_err(|source| PublishError::Api {
-                name: name.clone(),
+                name: name.to_owned(),
                 source: Box::new(source),
             })?;
         live.map(|live| serde_json::to_value(live))
             .transpose()
-            .map_err(|source| PublishError::Json { name, source })
+            .map_err(|source| PublishError::Json {
+                name: name.to_owned(),
+                source,
+            })
     }
 
     async fn apply<K>(&self, wanted: &Value) -> Result<(), PublishError>
@@ -350,6 +369,7 @@ mod tests {
             address: ClientConfigChoice::Url("https://127.0.0.1:1".to_owned()),
             system: system.to_owned(),
             off: Vec::new(),
+            terms: Terms::default(),
             identity: OnceCell::new(),
         };
         (publisher, asked)

@@ -10,6 +10,7 @@
 //! Every field has a default, so an empty file is a valid one. A field nobody knows, a key given twice or a value that cannot work is an error
 //! with file, line and column, never passed over. Reading the text is pure ([`parse`]); [`load`] reads the file.
 
+mod certificates;
 mod reference;
 mod value;
 
@@ -24,6 +25,7 @@ use sluice_api::Duration;
 
 use crate::args::ConfigArgs;
 
+pub use certificates::CertificatesConfig;
 pub use reference::{fields, reference_markdown};
 pub use value::{HttpUrl, HttpsUrl, Name, TargetPattern};
 
@@ -46,6 +48,8 @@ pub struct Config {
     pub policies: PoliciesConfig,
     /// Bounds of exceptions from policies.
     pub exceptions: ExceptionsConfig,
+    /// How long the webhook's certificates live.
+    pub certificates: CertificatesConfig,
 }
 
 /// One Prometheus server.

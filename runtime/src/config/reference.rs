@@ -106,6 +106,24 @@ pub(super) const FIELDS: &[(&str, &str, &str, &str)] = &[
         "`168h`",
         "A PolicyException that expires within this span (7 days) is told of by `sluice check` and by its condition `InForce`.",
     ),
+    (
+        "certificates.authority",
+        "duration",
+        "`8760h`",
+        "Life of the authority that signs the webhook's certificate (a year), at least `3m`. It is replaced when two thirds are over.",
+    ),
+    (
+        "certificates.serving",
+        "duration",
+        "`2160h`",
+        "Life of the certificate that the webhook serves (90 days), at least `3m` and at most that of the authority. Renewed when two thirds are over.",
+    ),
+    (
+        "certificates.overlap",
+        "duration",
+        "`24h`",
+        "How long the API server is told to trust both the old and the new authority, before the new one signs and again after. At least `5s`, at most a twelfth of the authority's life; with a short authority the default is that.",
+    ),
 ];
 
 /// Every field: its path, with `NAME` where people choose one, its type, its default and what it means.
@@ -162,4 +180,5 @@ policies:
   folder: /etc/sluice/policies
   observedPeaks: {source: main, window: 72h, interval: 10m, matchers: 'cluster=\"prod\"'}
 exceptions: {longest: 720h, warnBefore: 72h}
+certificates: {authority: 4380h, serving: 720h, overlap: 48h}
 ";

@@ -16,7 +16,7 @@
 
 mod record;
 
-use std::{error::Error, pin::pin, time::Duration};
+use std::{collections::BTreeMap, error::Error, pin::pin, time::Duration};
 
 use jiff::Timestamp;
 use k8s_openapi::{
@@ -47,6 +47,8 @@ pub struct ElectorOptions {
     pub renew: Duration,
     /// Time between tries after a failure.
     pub retry: Duration,
+    /// Labels that the holder puts on the Lease: what others are to know of it.
+    pub labels: BTreeMap<String, String>,
 }
 
 impl ElectorOptions {
@@ -67,6 +69,7 @@ impl ElectorOptions {
             duration,
             renew: duration * 3 / 10,
             retry: duration / 10,
+            labels: BTreeMap::new(),
         }
     }
 
@@ -404,6 +407,10 @@ fn claim(found: &Lease, options: &ElectorOptions) -> Lease {
     let mut lease = found.clone();
     lease.metadata.name = Some(options.name.clone());
     lease.metadata.managed_fields = None;
+    if !options.labels.is_empty() {
+        let labels = lease.metadata.labels.get_or_insert_default();
+        labels.extend(options.labels.clone());
+    }
     lease.spec = Some(LeaseSpec {
         holder_identity: Some(options.identity.clone()),
         lease_duration_seconds: i32::try_from(options.duration.as_secs()).ok(),
