@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Either, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
 use hyper::service::service_fn;
@@ -61,8 +61,14 @@ pub struct Interception {
     task: JoinHandle<()>,
 }
 
+/// What the client is answered in the API server's place.
+struct Instead {
+    path: String,
+    body: String,
+}
+
 #[derive(Default)]
-struct State(Mutex<Option<Cut>>);
+struct State(Mutex<Option<Cut>>, Mutex<Vec<Instead>>);
 
 impl std::fmt::Debug for State {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -148,6 +154,16 @@ impl Interception {
         *self.state.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(cut);
         receiver
     }
+
+    /// From now on every request for this path is answered with this JSON, and the API server never sees it.
+    pub fn answer(&self, path: &str, body: &serde_json::Value) {
+        let instead = Instead {
+            path: path.to_owned(),
+            body: body.to_string(),
+        };
+        let mut answers = self.state.1.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.push(instead);
+    }
 }
 
 impl Drop for Interception {
@@ -160,6 +176,13 @@ impl State {
     fn take(&self, seen: &Seen) -> Option<Cut> {
         let mut cut = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         cut.take_if(|cut| (cut.matches)(seen))
+    }
+
+    /// What was told to be answered on this path, the last word first.
+    fn instead(&self, path: &str) -> Option<String> {
+        let answers = self.1.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = answers.iter().rev().find(|instead| instead.path == path);
+        found.map(|instead| instead.body.clone())
     }
 }
 
@@ -195,7 +218,7 @@ async fn forward(
     request: http::Request<Incoming>,
     sender: Arc<tokio::sync::Mutex<SendRequest<Full<Bytes>>>>,
     state: Arc<State>,
-) -> anyhow::Result<http::Response<Incoming>> {
+) -> anyhow::Result<http::Response<Either<Incoming, Full<Bytes>>>> {
     let (mut head, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
     let seen = Seen {
@@ -204,6 +227,12 @@ async fn forward(
         query: head.uri.query().unwrap_or_default().to_owned(),
         body: serde_json::from_slice(&body).unwrap_or_default(),
     };
+    if let Some(body) = state.instead(&seen.path) {
+        let answer = http::Response::builder()
+            .header(http::header::CONTENT_TYPE, "application/json")
+            .body(Either::Right(Full::from(body)))?;
+        return Ok(answer);
+    }
     let cut = state.take(&seen);
     let cut = match cut {
         Some(cut) if cut.side == Side::Before => return Err(end(cut, seen)),
@@ -219,7 +248,7 @@ async fn forward(
         tracing::debug!(%code, "carried out, and nobody learns");
         return Err(end(cut, seen));
     }
-    Ok(answer)
+    Ok(answer.map(Either::Left))
 }
 
 fn end(cut: Cut, seen: Seen) -> anyhow::Error {

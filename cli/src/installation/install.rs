@@ -12,6 +12,7 @@ use sluice_runtime::{args::the_one_namespace, config};
 use super::{
     apply::{Applier, is_available, is_true, title},
     helm,
+    preflight::{self, Found},
 };
 use crate::{
     cluster::Connection,
@@ -27,7 +28,7 @@ pub struct Install {
     /// Leave the programs out: definitions, access rights, guards, configuration and policies only
     #[arg(long)]
     without_workloads: bool,
-    /// The configuration file, instead of the shipped one
+    /// The configuration file; without it that of the cluster is kept, or the shipped one taken where there is none
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Leave the shipped policies out
@@ -82,17 +83,32 @@ pub async fn run(install: Install, connection: &Connection) -> anyhow::Result<Ou
         }
         None => None,
     };
-    let mut applier = Applier::new(connection.client().await?);
+    let client = connection.client().await?;
+    let mut applier = Applier::new(client.clone());
     helm::refuse_install(&mut applier).await?;
+    let mut wanted = objects()?;
+    wanted.retain(|(part, _)| match part {
+        Part::Workloads => !install.without_workloads,
+        Part::Policies => !install.without_policies,
+        _ => true,
+    });
+    let configured = match preflight::examine(&client, &wanted, config.is_some()).await? {
+        Found::Ready { change, configured } => {
+            console::print(&format!("{change}\n"))?;
+            configured
+        }
+        Found::Refused(problems) => {
+            for problem in &problems {
+                eprintln!("error: {}", console::one_line(problem));
+            }
+            eprintln!("error: nothing was changed");
+            return Ok(Outcome::No);
+        }
+    };
     let mut established = false;
     let mut programs = Vec::new();
     let mut digest = String::new();
-    for (part, mut object) in objects()? {
-        if (part == Part::Workloads && install.without_workloads)
-            || (part == Part::Policies && install.without_policies)
-        {
-            continue;
-        }
+    for (part, mut object) in wanted {
         if install.without_secret_names && grants_secret_names(&object) {
             if applier.delete(&object).await? {
                 console::print(&format!("{} deleted\n", title(&object)))?;
@@ -103,11 +119,16 @@ pub async fn run(install: Install, connection: &Connection) -> anyhow::Result<Ou
             wait_established(&mut applier).await?;
             established = true;
         }
-        if let (Part::Configuration, Some(text)) = (part, &config) {
+        if let (Part::Configuration, Some(text)) = (part, config.as_ref().or(configured.as_ref())) {
             object["data"] = json!({ "config.yaml": text });
         }
         if part == Part::Configuration {
             digest = config_digest(&object);
+            // what somebody configured is not replaced by what is shipped
+            if config.is_none() && configured.is_some() {
+                console::print(&format!("{} kept\n", title(&object)))?;
+                continue;
+            }
         }
         if object["kind"] == "Deployment" {
             object["spec"]["template"]["metadata"]["annotations"][CONFIG_DIGEST] = json!(digest);

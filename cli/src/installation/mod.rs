@@ -8,6 +8,7 @@ pub mod apply;
 mod confirm;
 mod helm;
 pub mod install;
+mod preflight;
 pub mod restore;
 pub mod supported;
 pub mod uninstall;

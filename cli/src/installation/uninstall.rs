@@ -43,6 +43,9 @@ pub struct Uninstall {
     /// Stop Sluice and give every workload back, and leave the other objects of the installation: what `helm uninstall` runs before it removes them
     #[arg(long)]
     keep_objects: bool,
+    /// Wait so long for releases that are under way to end by themselves, before anything is taken away
+    #[arg(long, value_name = "DURATION", conflicts_with = "abandon_releases")]
+    wait_for_releases: Option<sluice_api::Duration>,
 }
 
 /// How often a Deployment is tried again that somebody else changed meanwhile.
@@ -62,26 +65,10 @@ pub async fn run(uninstall: Uninstall, connection: &Connection) -> anyhow::Resul
     if !uninstall.keep_objects {
         helm::refuse_uninstall(&mut applier).await?;
     }
-    let releases = releases(&client).await?;
-    let under_way: Vec<String> = releases
-        .iter()
-        .filter(|release| {
-            !release
-                .status
-                .as_ref()
-                .is_some_and(|status| status.phase.is_finished())
-        })
-        .map(|release| {
-            format!(
-                "{}/{}",
-                release.namespace().unwrap_or_default(),
-                release.name_any()
-            )
-        })
-        .collect();
+    let (releases, under_way) = settled(&client, uninstall.wait_for_releases).await?;
     if !under_way.is_empty() && !uninstall.abandon_releases {
         eprintln!(
-            "error: {} under way: {}. Wait for them or abort them (`sluice release abort`), or give --abandon-releases",
+            "error: {} under way: {}. Wait for them (--wait-for-releases 30m), abort them (`sluice release abort`), or give --abandon-releases. Nothing was removed",
             if under_way.len() == 1 {
                 "a release is".to_owned()
             } else {
@@ -176,6 +163,43 @@ pub async fn run(uninstall: Uninstall, connection: &Connection) -> anyhow::Resul
     }
     console::print("Sluice is removed\n")?;
     Ok(Outcome::Yes)
+}
+
+/// Every Release, and the names of those that are under way when they have ended or the patience is over.
+async fn settled(
+    client: &Client,
+    patience: Option<sluice_api::Duration>,
+) -> anyhow::Result<(Vec<Release>, Vec<String>)> {
+    let began = tokio::time::Instant::now();
+    let patience = patience.unwrap_or_default().get();
+    let mut last = 0;
+    loop {
+        let releases = releases(client).await?;
+        let under_way: Vec<String> = releases
+            .iter()
+            .filter(|release| {
+                !release
+                    .status
+                    .as_ref()
+                    .is_some_and(|status| status.phase.is_finished())
+            })
+            .map(|release| {
+                format!(
+                    "{}/{}",
+                    release.namespace().unwrap_or_default(),
+                    release.name_any()
+                )
+            })
+            .collect();
+        if under_way.is_empty() || began.elapsed() >= patience {
+            return Ok((releases, under_way));
+        }
+        if under_way.len() != last {
+            last = under_way.len();
+            console::print(&format!("waiting for {}\n", under_way.join(", ")))?;
+        }
+        tokio::time::sleep(SETTLED).await;
+    }
 }
 
 fn told(object: &Value) -> std::io::Result<()> {

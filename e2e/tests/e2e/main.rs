@@ -17,6 +17,7 @@ mod gate_fresh_proof;
 mod gated_sets;
 mod guide;
 mod human_hands;
+mod install_refused;
 mod model_traces;
 mod network;
 mod objects;

@@ -140,6 +140,32 @@ async fn come_and_go(plane: &Plane) -> anyhow::Result<()> {
     .await?;
     middle.release_in("Succeeded").await?;
     middle.runs_everywhere("v3").await?;
+
+    // and go again, told to wait for what is under way: not as long as it takes, then as long as it takes
+    middle.apply(&middle.plan(&["1", "100%"], "3s")).await?;
+    middle.accepted("rolloutplans", "checkout").await?;
+    middle.apply(&middle.checkout("v4")).await?;
+    middle.recorded(2).await?;
+    let line = ["uninstall", "--yes", "--wait-for-releases"];
+    let wait = async |span| {
+        let line = [&line[..], &[span]].concat();
+        sluice.sluice(plane, User::Admin, &line).await
+    };
+    let output = wait("100ms").await?;
+    ensure!(
+        output.code == Some(1) && output.stderr.contains("Nothing was removed"),
+        "{output:?}"
+    );
+    let output = wait("2m").await?;
+    ensure!(
+        output.code == Some(0) && output.stdout.contains("waiting for"),
+        "{output:?}"
+    );
+    let left = traces(plane).await?;
+    ensure!(left.is_empty(), "left behind: {}", left.join(", "));
+    middle.runs_everywhere("v4").await?;
+    let pinned = middle.deployment().await?["spec"]["minReadySeconds"].clone();
+    ensure!(pinned.is_null(), "still pinned: {pinned}");
     drop(sluice);
     Ok(())
 }
