@@ -149,7 +149,7 @@ mod tests {
     fn holes_become_actions_and_the_rest_stays() {
         let text = Template::new(json!({
             "kind": "Thing",
-            "metadata": {"name": "a", "labels": {"x": "y"}},
+            "metadata": {"name": "a", "labels": {"x": "z"}},
             "spec": {"replicas": 2, "list": [{"args": ["--a"], "image": "i"}], "message": "{{ name }}"},
         }))
         .when(".Values.on")
@@ -168,7 +168,7 @@ mod tests {
 kind: Thing
 metadata:
   labels:
-    x: y
+    x: z
     {{- with .Values.labels }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
