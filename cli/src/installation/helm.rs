@@ -25,19 +25,6 @@ pub async fn release(applier: &mut Applier) -> anyhow::Result<Option<(String, St
     }))
 }
 
-/// Refuses to install over a Helm release. Nothing was changed then.
-///
-/// # Errors
-/// When there is one, with the command that is meant; or when it cannot be told.
-pub async fn refuse_install(applier: &mut Applier) -> anyhow::Result<()> {
-    if let Some((name, namespace)) = release(applier).await? {
-        bail!(
-            "Sluice is installed by the Helm release {name} in namespace {namespace}: bring it to another version with `helm upgrade {name} CHART --namespace {namespace}`, or remove it with `helm uninstall {name} --namespace {namespace}` and install then"
-        );
-    }
-    Ok(())
-}
-
 /// Refuses to remove what a Helm release made. Nothing was changed then.
 ///
 /// # Errors

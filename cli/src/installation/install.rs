@@ -11,7 +11,6 @@ use sluice_runtime::{args::the_one_namespace, config};
 
 use super::{
     apply::{Applier, is_available, is_true, title},
-    helm,
     preflight::{self, Found},
 };
 use crate::{
@@ -85,7 +84,6 @@ pub async fn run(install: Install, connection: &Connection) -> anyhow::Result<Ou
     };
     let client = connection.client().await?;
     let mut applier = Applier::new(client.clone());
-    helm::refuse_install(&mut applier).await?;
     let mut wanted = objects()?;
     wanted.retain(|(part, _)| match part {
         Part::Workloads => !install.without_workloads,

@@ -113,7 +113,7 @@ async fn refused(plane: &Plane) -> anyhow::Result<()> {
         (
             "Helm's role",
             role(json!({"labels": ours, "annotations": helm})),
-            "helm upgrade gate -n ops",
+            "helm upgrade gate CHART -n ops",
         ),
         (
             "a second installation",

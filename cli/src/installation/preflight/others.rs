@@ -50,7 +50,7 @@ fn of_helm(live: &[(Value, DynamicObject)]) -> Vec<String> {
     let unknown = SYSTEM_NAMESPACE.to_owned();
     let namespace = object.annotations().get(HELM_NAMESPACE).unwrap_or(&unknown);
     vec![format!(
-        "this installation is of Helm's release {release} in namespace {namespace}: upgrade it with `helm upgrade {release} -n {namespace}`, or take it out with `helm uninstall` first"
+        "Sluice is installed by the Helm release {release} in namespace {namespace}: bring it to another version with `helm upgrade {release} CHART -n {namespace}`, or remove it with `helm uninstall {release} -n {namespace}` and install then"
     )]
 }
 
@@ -157,7 +157,7 @@ mod tests {
                 of_helm(&[role(
                     json!({"labels": ours, "annotations": {"meta.helm.sh/release-name": "s", "meta.helm.sh/release-namespace": "n"}}),
                 )]),
-                "helm upgrade s -n n",
+                "helm upgrade s CHART -n n",
             ),
             (
                 "bound elsewhere",

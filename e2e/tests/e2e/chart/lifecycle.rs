@@ -194,13 +194,13 @@ async fn come_and_go(plane: &Plane, helm: &Helm) -> anyhow::Result<()> {
 /// `sluice install`, `sluice uninstall` and a second release say whose installation this is, and change nothing.
 async fn others_refuse(plane: &Plane, helm: &Helm, sluice: &Installation) -> anyhow::Result<()> {
     let before = versions(plane).await?;
-    for arguments in [
-        &["install", "--without-workloads"][..],
-        &["uninstall", "--yes"],
+    for (arguments, code) in [
+        (&["install", "--without-workloads"][..], 1),
+        (&["uninstall", "--yes"], 2),
     ] {
         let output = sluice.sluice(plane, User::Admin, arguments).await?;
         ensure!(
-            output.code == Some(2)
+            output.code == Some(code)
                 && output
                     .stderr
                     .contains("by the Helm release sluice in namespace default"),
