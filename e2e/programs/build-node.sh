@@ -3,7 +3,7 @@
 #   debian   nft for kube-proxy, libseccomp for runc: Debian packages, unpacked and never installed
 #   kubelet  kubelet and kube-proxy, from the Kubernetes module
 #   containerd, runc, network (CNI plugins), dns (CoreDNS with few plugins): from their Go modules
-# As build.sh: the cache lies outside the checkout, one folder per part and key; a folder appears only when it is complete, and one builds while others wait.
+# The cache is that of parts.sh.
 # Apart from build.sh, so that nobody builds a node who does not need one.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

@@ -34,8 +34,8 @@ build() {
 }
 
 # MODULE OUT PACKAGE FLAGS...: OUT is a file, or a folder when it ends in a slash
-# No debug information is made, which the linker would drop, and the compiler collects less garbage: a fifth less processor time. As in build.sh, whose
-# compiled packages are used again.
+# No debug information is made, which the linker would drop, and the compiler collects less garbage: a fifth less processor time.
+# The flags are the same everywhere, so that what one part compiled serves the next.
 compile() {
   local module=$1 out=$2 package=$3 began=$SECONDS
   shift 3

@@ -13,6 +13,8 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    num::ParseIntError,
+    str::FromStr,
     time::Duration,
 };
 
@@ -28,6 +30,17 @@ pub enum Size {
     Pods(u32),
     /// A share, rounded down, at least one pod.
     Percent(u32),
+}
+
+impl FromStr for Size {
+    type Err = ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIntError> {
+        match text.strip_suffix('%') {
+            Some(percent) => percent.parse().map(Self::Percent),
+            None => text.parse().map(Self::Pods),
+        }
+    }
 }
 
 /// What the test knows of one Deployment.

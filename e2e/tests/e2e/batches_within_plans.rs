@@ -475,11 +475,8 @@ impl<'a> Run<'a> {
         let batches = self
             .batches
             .iter()
-            .map(|batch| match batch.strip_suffix('%') {
-                Some(percent) => Ok(Size::Percent(percent.parse()?)),
-                None => Ok(Size::Pods(batch.parse()?)),
-            })
-            .collect::<anyhow::Result<Vec<_>>>()?;
+            .map(|batch| batch.parse())
+            .collect::<Result<Vec<Size>, _>>()?;
         let expected = Expected {
             deployment: "checkout".to_owned(),
             batches,

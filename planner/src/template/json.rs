@@ -31,46 +31,31 @@ pub trait Json: Sized {
     fn entries(&self) -> impl Iterator<Item = (&str, &Self)>;
 }
 
-impl Json for serde_json::Value {
-    fn look(&self) -> Look<'_> {
-        match self {
-            Self::Null => Look::Null,
-            Self::Bool(value) => Look::Bool(*value),
-            Self::Number(number) => Look::Number(number),
-            Self::String(text) => Look::Text(text),
-            Self::Array(_) => Look::List,
-            Self::Object(_) => Look::Object,
+/// Both ways have the same words.
+macro_rules! held_as {
+    ($($value:ty),+) => {$(
+        impl Json for $value {
+            fn look(&self) -> Look<'_> {
+                match self {
+                    Self::Null => Look::Null,
+                    Self::Bool(value) => Look::Bool(*value),
+                    Self::Number(number) => Look::Number(number),
+                    Self::String(text) => Look::Text(text),
+                    Self::Array(_) => Look::List,
+                    Self::Object(_) => Look::Object,
+                }
+            }
+
+            fn items(&self) -> impl Iterator<Item = &Self> {
+                self.as_array().into_iter().flatten()
+            }
+
+            fn entries(&self) -> impl Iterator<Item = (&str, &Self)> {
+                let entries = self.as_object().into_iter().flatten();
+                entries.map(|(name, value)| (name.as_str(), value))
+            }
         }
-    }
-
-    fn items(&self) -> impl Iterator<Item = &Self> {
-        self.as_array().into_iter().flatten()
-    }
-
-    fn entries(&self) -> impl Iterator<Item = (&str, &Self)> {
-        let entries = self.as_object().into_iter().flatten();
-        entries.map(|(name, value)| (name.as_str(), value))
-    }
+    )+};
 }
 
-impl Json for sluice_tree::Value {
-    fn look(&self) -> Look<'_> {
-        match self {
-            Self::Null => Look::Null,
-            Self::Bool(value) => Look::Bool(*value),
-            Self::Number(number) => Look::Number(number),
-            Self::String(text) => Look::Text(text),
-            Self::Array(_) => Look::List,
-            Self::Object(_) => Look::Object,
-        }
-    }
-
-    fn items(&self) -> impl Iterator<Item = &Self> {
-        self.as_array().into_iter().flatten()
-    }
-
-    fn entries(&self) -> impl Iterator<Item = (&str, &Self)> {
-        let entries = self.as_object().into_iter().flatten();
-        entries.map(|(name, value)| (name.as_str(), value))
-    }
-}
+held_as!(serde_json::Value, sluice_tree::Value);
