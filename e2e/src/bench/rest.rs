@@ -217,6 +217,12 @@ async fn at_rest(
             Row::told("which they were", kinds.join(", ")),
             Row::told("CPU of the controller", share(0)),
             Row::told("CPU of the webhook", share(1)),
+            Row::at_most(
+                "the control plane of this test, ready after",
+                plane.ready_after().as_secs_f64(),
+                10.0,
+                "s",
+            ),
         ],
     })
 }

@@ -101,7 +101,7 @@ impl Target for Expressions {
     }
 
     fn seeds(&self) -> Vec<String> {
-        let mut seeds: Vec<String> = corpus::texts("cel/tests/table", "txt")
+        let mut seeds: Vec<String> = corpus::texts("cel/tests/expressions/table", "txt")
             .iter()
             .flat_map(|text| text.lines())
             .filter_map(|line| line.split_once("  →  "))

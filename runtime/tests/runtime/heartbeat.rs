@@ -1,16 +1,8 @@
 //! The heartbeat's writer against an API server in memory, and its reader on what the writer wrote.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking, in its own helpers too"
-)]
-
-mod lease_api;
-
 use std::time::{Duration, Instant};
 
-use lease_api::{LeaseApi, Weather};
+use crate::lease_api::{LeaseApi, Weather};
 use sluice_runtime::heartbeat::{Heartbeat, HeartbeatError, HeartbeatReader, INTERVAL, LEASE_NAME};
 
 #[tokio::test]

@@ -1,12 +1,8 @@
 //! What a Prometheus check makes of every shape of answer. A real Prometheus is asked where a whole control plane runs; here only the shapes count.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
-mod common;
-
 use std::{collections::BTreeMap, time::Duration};
 
-use common::{Reply, Running, Server, dead_port, id, options, url_run};
+use crate::common::{Reply, Running, Server, dead_port, id, options, url_run};
 use serde_json::json;
 use sluice_api::{Verdict, probe::VerdictRule};
 use sluice_probes::{BearerToken, Blindness, Check, EngineOptions, PrometheusSource, Run, Targets};

@@ -1,6 +1,4 @@
 //! Real servers on loopback, a small forward proxy, and an engine to ask them with.
-#![allow(dead_code, reason = "every test file uses its own part")]
-
 use std::{
     collections::BTreeMap,
     net::SocketAddr,

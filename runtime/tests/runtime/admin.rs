@@ -1,14 +1,6 @@
 //! The admin server: what ready means, and what is shown.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking, in its own helpers too"
-)]
-
-mod http_client;
-
-use http_client::plain;
+use crate::http_client::plain;
 use prometheus_client::metrics::gauge::Gauge;
 use sluice_runtime::{
     admin::{Admin, Readiness},

@@ -1,13 +1,5 @@
 //! Certificates swapped under load: no request is lost, old authority or new.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking, in its own helpers too"
-)]
-
-mod http_client;
-
 use std::{
     path::{Path, PathBuf},
     sync::{
@@ -17,8 +9,8 @@ use std::{
     time::Duration,
 };
 
+use crate::http_client::tls;
 use axum::{Router, routing::get};
-use http_client::tls;
 use jiff::Timestamp;
 use rustls::ClientConfig;
 use sluice_certs::{

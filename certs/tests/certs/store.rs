@@ -1,11 +1,5 @@
 //! The Secret, against an API server in memory: made once, never taken from others, and never mistaken for absent.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking, in its own helpers too"
-)]
-
 use std::sync::{Arc, Mutex};
 
 use http::{Method, Request, Response, StatusCode};

@@ -1,11 +1,5 @@
 //! Reloading from files: whatever is written, what works goes on being served.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking, in its own helpers too"
-)]
-
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use futures::stream;

@@ -1,21 +1,13 @@
 //! The server: what a drain keeps, and whom slowness, garbage and panics hurt.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking, in its own helpers too"
-)]
-
-mod http_client;
-
 use std::{
     net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use crate::http_client::{plain, tls};
 use axum::{Router, extract::Path, routing::get};
-use http_client::{plain, tls};
 use jiff::Timestamp;
 use sluice_certs::{ServingNames, Terms, issue, serving};
 use sluice_runtime::serve::{Drained, ServeMetrics, ServeOptions, TlsSource, Transport, serve};

@@ -1,11 +1,5 @@
 //! What is issued, when it is renewed, and that nobody is ever served a certificate they do not trust.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking, in its own helpers too"
-)]
-
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};

@@ -1,16 +1,8 @@
 //! Leadership under a paused clock: exclusive, renewed, lost and taken over in time, whatever the network does.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking, in its own helpers too"
-)]
-
-mod lease_api;
-
 use std::time::Duration;
 
-use lease_api::{LeaseApi, Link, Weather};
+use crate::lease_api::{LeaseApi, Link, Weather};
 use sluice_runtime::lease::{Elector, ElectorOptions, Leadership};
 use tokio::{
     sync::watch,

@@ -1,15 +1,11 @@
 //! The engine with real servers: schedules, changes of the desired runs, overload, standstill.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
-mod common;
-
 use std::{
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
-use common::{Reply, Running, Server, answer, id, options, pod, pods_run, url_run};
+use crate::common::{Reply, Running, Server, answer, id, options, pod, pods_run, url_run};
 use sluice_api::{Verdict, probe::VerdictRule};
 use sluice_probes::{
     Blindness, DesiredRuns, Engine, EngineOptions, PodTarget, Run, RunId, Targets, moment::Moment,
@@ -81,7 +77,7 @@ async fn a_changed_verdict_is_announced_within_ten_milliseconds() {
     running.engine.apply(vec![run].into());
     // the best of a few: the machine may be busy, the engine may not be slow
     for round in 0..10 {
-        let change = tokio::time::timeout(common::PATIENCE, changes.recv());
+        let change = tokio::time::timeout(crate::common::PATIENCE, changes.recv());
         assert_eq!(change.await.unwrap().unwrap(), id("told"));
         let heard = jiff::Timestamp::now();
         let answer = running.engine.answer(&id("told"));
@@ -330,7 +326,7 @@ fn a_standstill_of_the_prober_blames_nobody() {
         let running = Running::start(options());
         let expect = serde_json::json!({"target": {"url": url}, "expect": {"within": "900ms"}});
         let run = Run {
-            check: sluice_probes::Check::Http(common::http(expect)),
+            check: sluice_probes::Check::Http(crate::common::http(expect)),
             timeout: Duration::from_secs(1),
             interval: Duration::from_secs(1),
             rule: VerdictRule {

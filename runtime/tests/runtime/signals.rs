@@ -2,12 +2,6 @@
 //!
 //! The process is this test program itself, running the ignored test [`child`].
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking, in its own helpers too"
-)]
-
 use std::{
     convert::Infallible,
     io::{BufRead, BufReader},
@@ -53,7 +47,7 @@ struct Process {
 impl Process {
     fn start(mode: &str) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child", "--ignored", "--nocapture"])
+            .args(["--exact", "signals::child", "--ignored", "--nocapture"])
             .env(MODE, mode)
             .stdout(Stdio::piped())
             .spawn()

@@ -1,7 +1,5 @@
 //! A raw HTTP/1.1 client over any stream: it sees when a connection is closed, which a pooled client hides.
 
-#![allow(dead_code, reason = "each test file uses its own part")]
-
 use std::{io, net::SocketAddr, sync::Arc};
 
 use rustls::pki_types::ServerName;

@@ -1,16 +1,12 @@
 //! What one HTTP sample makes of a real server.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
-mod common;
-
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex, atomic::Ordering},
     time::Duration,
 };
 
-use common::{Reply, Running, Server, answer, dead_port, http, id, options, url_run};
+use crate::common::{Reply, Running, Server, answer, dead_port, http, id, options, url_run};
 use serde_json::json;
 use sluice_api::{Verdict, probe::VerdictRule};
 use sluice_probes::{Answer, Blindness, Check, EngineOptions, Run, TargetAllowList, Targets};
@@ -313,7 +309,7 @@ async fn tunnels_to(upstream: SocketAddr) -> (SocketAddr, Arc<Mutex<Vec<String>>
         while let Ok((mut client, _)) = listener.accept().await {
             let seen = seen.clone();
             tokio::spawn(async move {
-                let request = common::read_request(&mut client).await?;
+                let request = crate::common::read_request(&mut client).await?;
                 seen.lock().unwrap().push(request);
                 let mut target = TcpStream::connect(upstream).await?;
                 client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await?;

@@ -1,8 +1,6 @@
 //! An API server for Leases in memory: create, get and replace with resourceVersion as the real one answers them, and a link per client that
 //! can be slow, cut before the server or cut behind it.
 
-#![allow(dead_code, reason = "each test file uses its own part")]
-
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},

@@ -3,12 +3,6 @@
 //! `table/*.txt`: one case per line, `expression  →  answer`. An answer is written the way `%s` prints it, with its type before it where the text could be of several;
 //! `error: …` is a failure at evaluation whose message begins so, `refused: …` one before it ever runs.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test may fail where it stands"
-)]
-
 use sluice_cel::{Arena, Bindings, Budget, Environment, Fault, Program, Type, Value};
 use sluice_tree::{Value as Json, json};
 
