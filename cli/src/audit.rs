@@ -125,7 +125,7 @@ pub async fn run(audit: Audit, connection: &Connection) -> anyhow::Result<Outcom
     };
     let mut known = Known::default();
     known.learn(&namespaces, Reach::Cluster, "default");
-    facts::learn(&client, &mut known, set.needs(), only).await?;
+    facts::learn(&client, &mut known, &set, only).await?;
 
     let mut objects = Vec::new();
     for (kind, resource) in audited() {

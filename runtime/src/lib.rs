@@ -3,7 +3,7 @@
 //!
 //! Decides: when this process may act as leader ([`lease`]), when a heartbeat counts as alive ([`heartbeat`]), when a connection is
 //! cut ([`serve`]), and what ends the process ([`drain`]). Carries what each replica of the webhook enforces to whoever asks ([`replicas`]), and reads the policies of a
-//! folder ([`policy_folder`]).
+//! folder ([`policy_folder`]) and the keys of Secrets without their values ([`keyed`]).
 //! Leaves to others: everything about releases, gates and certificates. A program hands in its tasks, its router and its TLS configuration.
 //!
 //! Invariants: no task runs that nobody joins; no other machine's clock is compared with ours; an API error is never read as absence.
@@ -16,6 +16,7 @@ pub mod client;
 pub mod config;
 pub mod drain;
 pub mod heartbeat;
+pub mod keyed;
 pub mod lease;
 pub mod logs;
 pub mod metrics;

@@ -54,7 +54,7 @@ pub const ROLES: &[Role] = &[
                 "",
                 &["configmaps", "serviceaccounts", "persistentvolumeclaims"],
                 LOOK,
-                "names only, asked for as metadata: whether what a pod names is there. Watched only while a rule in use asks for it; without the right such a rule answers Unknown",
+                "names only, asked for as metadata: whether what a pod names is there; ConfigMaps with their content from namespaces in which a policy sets `keys: true` of `configmap-not-found`. Watched only while a rule in use asks for it; without the right such a rule answers Unknown",
             ),
             grant(
                 "",
@@ -115,7 +115,7 @@ pub const ROLES: &[Role] = &[
             "",
             &["secrets"],
             LOOK,
-            "names only: the webhook asks for metadata, so what is in a Secret is never sent to it",
+            "names only: the webhook asks for metadata, so what is in a Secret is not sent to it, except from namespaces in which a policy sets `keys: true` of `secret-not-found`: there it is, and values are dropped while they are read",
         )],
     },
     Role {
@@ -142,7 +142,7 @@ pub const ROLES: &[Role] = &[
                 resources: &["secrets"],
                 names: &[CERTIFICATE_SECRET],
                 verbs: LOOK,
-                reason: "its own serving certificate; of no other Secret more than the name",
+                reason: "its own serving certificate",
             },
         ],
     },

@@ -178,7 +178,7 @@ pub async fn run(check: Check, connection: &cluster::Connection) -> anyhow::Resu
     if let Some(client) = client.as_ref().filter(|_| check.server) {
         let namespaces = cluster::facts::namespaces(client).await?;
         known.learn(&namespaces, Reach::Cluster, &namespace);
-        cluster::facts::learn(client, &mut known, loaded.set.needs(), None).await?;
+        cluster::facts::learn(client, &mut known, &loaded.set, None).await?;
     }
     let (_, stated) = read(&check.facts, &mut problems);
     problems.extend(stated.problems);

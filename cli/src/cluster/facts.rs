@@ -1,5 +1,7 @@
 //! Objects of the cluster as they really stand there, read page by page.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Client, Resource,
@@ -7,13 +9,16 @@ use kube::{
     core::{ApiResource, DynamicResourceScope, GroupVersionKind, PartialObjectMeta},
 };
 use serde::de::DeserializeOwned;
-use sluice_policies::FactKind;
+use sluice_policies::{FactKind, PolicySet};
+use sluice_runtime::keyed::KeyedObject;
 use sluice_tree::{Value, json};
 
 use super::explained;
 use crate::check::facts::{Known, Reach};
 
 const PAGE: u32 = 500;
+/// The same where an object may be a megabyte of which next to nothing is kept.
+const PAGE_OF_LARGE: u32 = 25;
 
 /// Every Namespace of the cluster.
 ///
@@ -23,7 +28,7 @@ pub async fn namespaces(client: &Client) -> anyhow::Result<Vec<Value>> {
     all(client, &ApiResource::erase::<Namespace>(&()), None).await
 }
 
-/// Learns what rules must know, of one namespace or of all. What this caller may not read, and what the cluster does not have, stays unknown and is
+/// Learns what the rules of a set must know, of one namespace or of all; keys of ConfigMaps and Secrets only where a policy asks for them. What this caller may not read, and what the cluster does not have, stays unknown and is
 /// told on the standard error.
 ///
 /// # Errors
@@ -31,10 +36,10 @@ pub async fn namespaces(client: &Client) -> anyhow::Result<Vec<Value>> {
 pub async fn learn(
     client: &Client,
     known: &mut Known,
-    needs: impl IntoIterator<Item = &FactKind>,
+    set: &PolicySet,
     namespace: Option<&str>,
 ) -> anyhow::Result<()> {
-    for kind in needs {
+    for kind in set.needs() {
         if !kind.in_clusters() {
             eprintln!(
                 "{} are not known: no API server has them; give them with --facts",
@@ -55,17 +60,20 @@ pub async fn learn(
                     "metadata": {"name": item.metadata.name, "namespace": item.metadata.namespace},
                 }));
             };
-            pages(&api, named).await
+            pages(&api, PAGE, named).await
+        } else if let FactKind::Keys(keyed) = kind {
+            let lists = set.key_scopes()[keyed.index()].lists();
+            keys(client, &resource, lists, namespace, &mut take).await
         } else {
             let api = api::<DynamicObject>(client, &resource, namespace);
-            pages(&api, |item| take(value(item, &resource))).await
+            pages(&api, PAGE, |item| take(value(item, &resource))).await
         };
         match read {
             Err(error) if never_readable(&error) => {
-                eprintln!("{} are not known: {error}", resource.plural);
+                eprintln!("{} are not known: {error}", kind.plural());
             }
             read => {
-                explained(read, &format!("{} cannot be listed", resource.plural))?;
+                explained(read, &format!("{} cannot be listed", kind.plural()))?;
                 known.read_whole(*kind);
             }
         }
@@ -84,16 +92,47 @@ pub async fn all(
 ) -> anyhow::Result<Vec<Value>> {
     let mut found = Vec::new();
     let api = api::<DynamicObject>(client, resource, namespace);
-    let read = pages(&api, |item| found.push(value(item, resource))).await;
+    let read = pages(&api, PAGE, |item| found.push(value(item, resource))).await;
     explained(read, &format!("{} cannot be listed", resource.plural))?;
     Ok(found)
 }
 
-async fn pages<K>(api: &Api<K>, mut take: impl FnMut(K)) -> Result<(), kube::Error>
+/// The keys of the objects that policies ask for; values are dropped while they are read.
+async fn keys(
+    client: &Client,
+    resource: &ApiResource,
+    lists: BTreeSet<Option<String>>,
+    only: Option<&str>,
+    take: &mut impl FnMut(Value),
+) -> Result<(), kube::Error> {
+    for list in lists {
+        let place = match (list.as_deref(), only) {
+            (Some(list), Some(only)) if list != only => continue,
+            (list, only) => only.or(list),
+        };
+        let api = api::<KeyedObject>(client, resource, place);
+        let keyed = |item: KeyedObject| {
+            let metadata =
+                json!({"name": item.metadata.name, "namespace": item.metadata.namespace});
+            let keys = item.into_keys().keys.unwrap_or_default();
+            let data: BTreeMap<String, &str> = keys.into_iter().map(|key| (key, "")).collect();
+            take(json!({
+                "apiVersion": resource.api_version,
+                "kind": resource.kind,
+                "metadata": metadata,
+                "data": data,
+            }));
+        };
+        pages(&api, PAGE_OF_LARGE, keyed).await?;
+    }
+    Ok(())
+}
+
+async fn pages<K>(api: &Api<K>, page: u32, mut take: impl FnMut(K)) -> Result<(), kube::Error>
 where
     K: Clone + DeserializeOwned + std::fmt::Debug,
 {
-    let mut parameters = ListParams::default().limit(PAGE);
+    let mut parameters = ListParams::default().limit(page);
     loop {
         let page = api.list(&parameters).await?;
         page.items.into_iter().for_each(&mut take);
@@ -123,6 +162,7 @@ fn value(item: DynamicObject, resource: &ApiResource) -> Value {
 }
 
 fn resource_of(kind: FactKind) -> ApiResource {
+    let kind = kind.of_objects();
     let version = kind.api_version();
     let (group, version) = version.split_once('/').unwrap_or(("", version));
     let gvk = GroupVersionKind::gvk(group, version, kind.kind());

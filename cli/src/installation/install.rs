@@ -33,7 +33,7 @@ pub struct Install {
     /// Leave the shipped policies out
     #[arg(long)]
     without_policies: bool,
-    /// Do not let the webhook list Secrets, of which it asks the names only: rules about them answer Unknown. Takes the right away where it was given
+    /// Do not let the webhook list Secrets, of which it asks the names only unless a policy asks for keys: rules about them answer Unknown. Takes the right away where it was given
     #[arg(long)]
     without_secret_names: bool,
     /// How long to wait for the programs to be available

@@ -69,22 +69,25 @@ impl Place<'_> {
         .await
     }
 
+    fn written(&self, name: &str, text: &str) -> anyhow::Result<String> {
+        let plane = &self.installed.plane;
+        let file = plane.folder().join(format!("{}-{name}", self.namespace));
+        std::fs::write(&file, text)?;
+        let file = file.to_str().context("a path that is not UTF-8")?;
+        Ok(file.to_owned())
+    }
+
     /// What `sluice check --server` says of the same manifest.
     async fn check(&self, manifest: &str) -> anyhow::Result<Vec<String>> {
+        self.check_by(manifest, &["--server"]).await
+    }
+
+    /// What `sluice check` says of the same manifest.
+    async fn check_by(&self, manifest: &str, more: &[&str]) -> anyhow::Result<Vec<String>> {
         let plane = &self.installed.plane;
-        let file = plane.folder().join(format!("{}.yaml", self.namespace));
-        std::fs::write(&file, manifest)?;
-        let file = file.to_str().context("a path that is not UTF-8")?;
-        let arguments = [
-            "check",
-            "-n",
-            &self.namespace,
-            "-o",
-            "json",
-            "--server",
-            "-f",
-            file,
-        ];
+        let file = self.written("manifest.yaml", manifest)?;
+        let mut arguments = vec!["check", "-n", &self.namespace, "-o", "json", "-f", &file];
+        arguments.extend(more);
         let sluice = &self.installed.sluice;
         let output = sluice.sluice(plane, User::Admin, &arguments).await?;
         let verdict: Value =
@@ -140,6 +143,76 @@ async fn without_the_right_to_names_of_secrets_nobody_can_tell_whether_one_is_th
         installed.plane.keep();
     }
     outcome
+}
+
+#[tokio::test]
+async fn a_key_that_is_not_there_is_warned_of_where_a_policy_asks_for_keys() -> anyhow::Result<()> {
+    let installed = installed_plane().await?;
+    let plane = &installed.plane;
+    let namespace = plane
+        .namespace_with("keys", &[("sluice.dev/mode", "enforce")])
+        .await?;
+    let place = Place {
+        installed,
+        namespace,
+    };
+    let outcome = story_of_keys(&place).await;
+    if outcome.is_err() {
+        plane.keep();
+    }
+    outcome
+}
+
+async fn story_of_keys(place: &Place<'_>) -> anyhow::Result<()> {
+    let plane = &place.installed.plane;
+    let kubectl = async |arguments: &[&str], input: Option<&str>| {
+        let mut all = vec!["-n", place.namespace.as_str()];
+        all.extend(arguments);
+        plane.kubectl(User::Admin, all, input).await?.ok()
+    };
+    let objects = [
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"level": "info"}}),
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "database"}, "stringData": {"password": "x"}}),
+    ];
+    for object in &objects {
+        kubectl(&["create", "-f", "-"], Some(&object.to_string())).await?;
+    }
+    let mut workload: Value = serde_json::from_str(&deployment("asks"))?;
+    workload["spec"]["template"]["spec"]["containers"][0]["env"] = json!([
+        {"name": "LEVEL", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "levl"}}},
+        {"name": "USER", "valueFrom": {"secretKeyRef": {"name": "database", "key": "user"}}},
+        {"name": "MODE", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "mode", "optional": true}}},
+    ]);
+    let workload = workload.to_string();
+    // the policies that ship do not ask
+    place.heard(&workload, &[]).await?;
+    let policy = format!(
+        "apiVersion: sluice.dev/v1alpha1\nkind: Policy\nmetadata: {{name: keys, namespace: {}}}\nspec:\n  rules:\n  - {{use: configmap-not-found, action: Warn, parameters: {{keys: true}}}}\n  - {{use: secret-not-found, action: Warn, parameters: {{keys: true}}}}\n",
+        place.namespace
+    );
+    let policies = place.written("policies.yaml", &policy)?;
+    kubectl(&["create", "-f", &policies], None).await?;
+    let missing = [
+        "SLU4001 configmap-not-found at spec.template.spec.containers[0].env[0].valueFrom.configMapKeyRef.key: no key levl in ConfigMap settings; passes: a key that is in it (did you mean level?), or `optional: true`".to_owned(),
+        "SLU4002 secret-not-found at spec.template.spec.containers[0].env[1].valueFrom.secretKeyRef.key: no key user in Secret database; passes: a key that is in it, or `optional: true`".to_owned(),
+    ];
+    place.heard(&workload, &missing).await?;
+    let by_cluster = ["--server", "--policies", &policies];
+    let said = place.check_by(&workload, &by_cluster).await?;
+    ensure!(said == missing, "check --server says {said:#?}");
+    let written: Vec<String> = objects.iter().map(ToString::to_string).collect();
+    let facts = place.written("facts.yaml", &written.join("\n---\n"))?;
+    let by_file = ["--facts", &facts, "--policies", &policies];
+    let said = place.check_by(&workload, &by_file).await?;
+    ensure!(said == missing, "check --facts says {said:#?}");
+    let data = r#"{"data": {"levl": "info"}}"#;
+    kubectl(&["patch", "configmap", "settings", "-p", data], None).await?;
+    let data = r#"{"stringData": {"user": "x"}}"#;
+    kubectl(&["patch", "secret", "database", "-p", data], None).await?;
+    place.heard(&workload, &[]).await?;
+    let said = place.check_by(&workload, &by_cluster).await?;
+    ensure!(said.is_empty(), "check --server says {said:#?}");
+    Ok(())
 }
 
 #[tokio::test]

@@ -92,6 +92,41 @@ impl Named {
     }
 }
 
+/// Kinds of whose objects a policy may ask for the keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Keyed {
+    /// `v1` ConfigMap.
+    ConfigMap,
+    /// `v1` Secret.
+    Secret,
+}
+
+impl Keyed {
+    /// Every kind.
+    pub const ALL: [Self; 2] = [Self::ConfigMap, Self::Secret];
+
+    /// The same kind among those with names.
+    #[must_use]
+    pub const fn named(self) -> Named {
+        match self {
+            Self::ConfigMap => Named::ConfigMap,
+            Self::Secret => Named::Secret,
+        }
+    }
+
+    /// The kind of those with names, if its objects have keys.
+    #[must_use]
+    pub fn of(named: Named) -> Option<Self> {
+        Self::ALL.into_iter().find(|keyed| keyed.named() == named)
+    }
+
+    /// Its place in [`Self::ALL`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
 /// What a rule must know beside the object: one kind of objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FactKind {
@@ -101,6 +136,8 @@ pub enum FactKind {
     LimitRanges,
     /// The names of objects of a kind.
     Names(Named),
+    /// The keys of objects of a kind: only where a policy asks for them.
+    Keys(Keyed),
     /// The Services of the namespace.
     Services,
     /// The pod templates of one kind of workloads of the namespace.
@@ -116,7 +153,7 @@ pub enum FactKind {
 }
 
 impl FactKind {
-    /// Every kind.
+    /// Every kind that objects are of. Keys are of objects whose names are facts already.
     pub const ALL: [Self; 17] = [
         Self::Quotas,
         Self::LimitRanges,
@@ -137,6 +174,15 @@ impl FactKind {
         Self::ObservedPeaks,
     ];
 
+    /// The kind as its objects are: of keys that of the names.
+    #[must_use]
+    pub const fn of_objects(self) -> Self {
+        match self {
+            Self::Keys(keyed) => Self::Names(keyed.named()),
+            other => other,
+        }
+    }
+
     /// The kind of the objects as written in manifests.
     #[must_use]
     pub const fn kind(self) -> &'static str {
@@ -144,6 +190,7 @@ impl FactKind {
             Self::Quotas => "ResourceQuota",
             Self::LimitRanges => "LimitRange",
             Self::Names(named) => named.as_str(),
+            Self::Keys(keyed) => keyed.named().as_str(),
             Self::Services => "Service",
             Self::PodTemplates(kind) => kind.as_str(),
             Self::DisruptionBudgets => "PodDisruptionBudget",
@@ -160,6 +207,8 @@ impl FactKind {
             Self::Quotas => "ResourceQuotas",
             Self::LimitRanges => "LimitRanges",
             Self::Names(named) => named.plural(),
+            Self::Keys(Keyed::ConfigMap) => "keys of ConfigMaps",
+            Self::Keys(Keyed::Secret) => "keys of Secrets",
             Self::Services => "Services",
             Self::PodTemplates(WorkloadKind::Deployment) => "Deployments",
             Self::PodTemplates(WorkloadKind::StatefulSet) => "StatefulSets",
@@ -177,6 +226,7 @@ impl FactKind {
         match self {
             Self::Quotas | Self::LimitRanges | Self::Services | Self::Nodes => "v1",
             Self::Names(named) => named.api_version(),
+            Self::Keys(keyed) => keyed.named().api_version(),
             Self::PodTemplates(_) => "apps/v1",
             Self::DisruptionBudgets => "policy/v1",
             Self::Autoscalers => "autoscaling/v2",
@@ -235,6 +285,17 @@ mod tests {
         for fact in FactKind::ALL {
             assert_eq!(FactKind::of(fact.api_version(), fact.kind()), Some(fact));
         }
+        for keyed in Keyed::ALL {
+            let keys = FactKind::Keys(keyed);
+            assert_eq!(Keyed::of(keyed.named()), Some(keyed));
+            assert_eq!(
+                (keys.kind(), keys.api_version()),
+                (keyed.named().as_str(), "v1")
+            );
+            assert_eq!(keys.of_objects(), FactKind::Names(keyed.named()));
+            assert!(keys.is_namespaced());
+        }
+        assert_eq!(Keyed::of(Named::ServiceAccount), None);
         assert!(FactKind::ALL.is_sorted());
         assert_eq!(FactKind::of("v1", "StorageClass"), None);
         assert_eq!(

@@ -7,6 +7,7 @@
 
 mod autoscaler;
 mod disruption_budget;
+mod keys;
 mod kind;
 mod node;
 mod observed_peak;
@@ -20,7 +21,8 @@ use sluice_tree::Value;
 
 pub use autoscaler::Autoscaler;
 pub use disruption_budget::DisruptionBudget;
-pub use kind::{FactKind, Named};
+pub use keys::{KeyScope, Keys, ObjectKeys};
+pub use kind::{FactKind, Keyed, Named};
 pub use node::Node;
 pub use observed_peak::{ObservedPeak, Peaks};
 pub use pod_template::{NamedPort, PodTemplate, PodTemplates};
@@ -38,6 +40,8 @@ pub struct Facts<'a> {
     pub limit_ranges: Option<&'a [Value]>,
     /// Names of objects, in the order of [`Named::ALL`]; see [`Self::names`].
     pub names: [Names<'a>; Named::ALL.len()],
+    /// Keys of objects, in the order of [`Keyed::ALL`]; see [`Self::keys`].
+    pub keys: [Keys<'a>; Keyed::ALL.len()],
     /// The Services of the namespace.
     pub services: Listed<'a, Service>,
     /// The pod templates of the namespace.
@@ -59,6 +63,12 @@ impl<'a> Facts<'a> {
     #[must_use]
     pub const fn names(&self, kind: Named) -> Names<'a> {
         self.names[kind.index()]
+    }
+
+    /// The keys of the objects of one kind in the namespace of the object.
+    #[must_use]
+    pub const fn keys(&self, kind: Keyed) -> Keys<'a> {
+        self.keys[kind.index()]
     }
 }
 

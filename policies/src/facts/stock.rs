@@ -6,8 +6,8 @@ use sluice_api::WorkloadKind;
 use sluice_tree::Value;
 
 use super::{
-    Autoscaler, DisruptionBudget, FactKind, Facts, Listed, Named, Names, Node, ObservedPeak, Peaks,
-    PodTemplate, Service, name,
+    Autoscaler, DisruptionBudget, FactKind, Facts, Keyed, Keys, Listed, Named, Names, Node,
+    ObjectKeys, ObservedPeak, Peaks, PodTemplate, Service, name,
 };
 
 /// What is known of one namespace, or of the cluster around all of them. Of an object no more is kept than rules read.
@@ -17,6 +17,7 @@ pub struct Stock {
     quotas: Vec<Value>,
     limit_ranges: Vec<Value>,
     names: [Vec<String>; Named::ALL.len()],
+    keys: [Vec<ObjectKeys>; Keyed::ALL.len()],
     services: Vec<Service>,
     pod_templates: [Vec<PodTemplate>; WorkloadKind::ALL.len()],
     disruption_budgets: Vec<DisruptionBudget>,
@@ -36,10 +37,19 @@ impl Stock {
             FactKind::Names(named) => {
                 let names = &mut self.names[named.index()];
                 let name = name(object);
+                if let Some(keyed) = Keyed::of(named) {
+                    let keys = &mut self.keys[keyed.index()];
+                    match keys.binary_search_by(|known| known.name.cmp(&name)) {
+                        Ok(place) => keys[place] = ObjectKeys::of(object),
+                        Err(place) => keys.insert(place, ObjectKeys::of(object)),
+                    }
+                }
                 if let Err(place) = names.binary_search(&name) {
                     names.insert(place, name);
                 }
             }
+            // objects are of the kind whose names are facts
+            FactKind::Keys(_) => {}
             FactKind::Services => put(&mut self.services, Service::of(object), |s| s.name.clone()),
             FactKind::PodTemplates(kind) => {
                 if let Some(template) = PodTemplate::of(object) {
@@ -75,6 +85,9 @@ impl Stock {
         facts.quotas = self.values(FactKind::Quotas, &self.quotas);
         facts.limit_ranges = self.values(FactKind::LimitRanges, &self.limit_ranges);
         self.lend_names(facts, true);
+        for (lent, keys) in facts.keys.iter_mut().zip(&self.keys) {
+            *lent = Keys::new(keys);
+        }
         facts.services = self.listed(FactKind::Services, &self.services);
         for (kind, templates) in WorkloadKind::ALL.into_iter().zip(&self.pod_templates) {
             facts.pod_templates.by_kind[kind as usize] =
@@ -170,6 +183,15 @@ mod tests {
         let mut stock = Stock::default();
         stock.take(&config_map);
         assert!(!format!("{stock:?}").contains("hunter2"));
+        let keys = |stock: &Stock| {
+            let mut facts = Facts::default();
+            stock.lend_namespaced(&mut facts);
+            facts.keys(Keyed::ConfigMap).of("a").map(<[String]>::to_vec)
+        };
+        assert_eq!(keys(&stock), Some(vec!["password".to_owned()]));
+        // of its successor only the metadata is known
+        stock.take(&json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}));
+        assert_eq!(keys(&stock), None);
         assert_eq!(
             stock.take(&json!({"apiVersion": "v1", "kind": "Event"})),
             None

@@ -63,6 +63,8 @@ pub(super) fn type_of(fact: FactKind) -> Type {
             fields::of_named(fact.api_version(), fact.kind())
         }
         FactKind::Names(_) => Type::String,
+        // no expression names them
+        FactKind::Keys(_) => Type::Dyn,
         FactKind::Services => Type::object(Kept("a service", SERVICE)),
         FactKind::PodTemplates(_) => Type::object(Kept("a workload", WORKLOAD)),
         FactKind::DisruptionBudgets => Type::object(Kept("a disruption budget", BUDGET)),
@@ -88,7 +90,7 @@ pub(super) fn value(fact: FactKind, facts: &Facts<'_>) -> Option<Value> {
         FactKind::DisruptionBudgets => each(facts.disruption_budgets, budget),
         FactKind::Autoscalers => each(facts.autoscalers, autoscaler),
         FactKind::Nodes => each(facts.nodes, node),
-        FactKind::ObservedPeaks => None,
+        FactKind::Keys(_) | FactKind::ObservedPeaks => None,
     }
 }
 

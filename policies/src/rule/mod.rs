@@ -162,6 +162,11 @@ pub trait Rule: Send + Sync {
         self.info().facts
     }
 
+    /// What it must know beside the object where a policy sets these parameters.
+    fn needs(&self, _set: &[(&'static str, ParameterValue)]) -> Vec<FactKind> {
+        self.facts().to_vec()
+    }
+
     /// Its document, Markdown.
     fn document(&self) -> &'static str {
         self.info().document

@@ -12,6 +12,7 @@ use sluice_tree::Value;
 use super::{CompiledPolicy, Entries, Entry, PolicyProblem, PolicySet, digest};
 use crate::{
     admission::{self, Admission},
+    facts::{FactKind, KeyScope, Keyed},
     own::{Own, OwnRule, STEPS_OF_POLICY},
     rule::{Parameter, Rule},
     rules::{rule_by_code, rule_by_name, rules},
@@ -67,6 +68,7 @@ impl PolicySet {
         let mut policies = Vec::new();
         let mut meanings = admission.meanings.clone();
         let mut needs = BTreeSet::new();
+        let mut key_scopes = <[KeyScope; Keyed::ALL.len()]>::default();
         let mut asks_user = admission.asks_user;
         let mut by_kind = [const { Vec::<Entries>::new() }; Kind::JUDGED.len()];
         let mut any_kind = Vec::new();
@@ -91,7 +93,15 @@ impl PolicySet {
                 entries,
                 own,
             ));
-            needs.extend(entries.iter().flat_map(|entry| entry.rule.facts()));
+            for fact in entries
+                .iter()
+                .flat_map(|entry| entry.rule.needs(&entry.set))
+            {
+                if let FactKind::Keys(keyed) = fact {
+                    key_scopes[keyed.index()].open(namespace);
+                }
+                needs.insert(fact);
+            }
             needs.extend(own.iter().flat_map(|rule| rule.facts.iter().copied()));
             asks_user |= own.iter().any(|rule| rule.asks_user);
             let add = |list: &mut Vec<Entries>,
@@ -137,6 +147,7 @@ impl PolicySet {
             policies,
             by_kind,
             needs,
+            key_scopes,
             any_kind,
             admission,
             asks_user,

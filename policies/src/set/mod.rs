@@ -23,7 +23,7 @@ pub use problem::PolicyProblem;
 
 use crate::{
     admission::Admission,
-    facts::FactKind,
+    facts::{FactKind, KeyScope, Keyed},
     own::OwnRule,
     rule::{ParameterValue, Rule},
     rules::TARGET_VERSION,
@@ -37,6 +37,8 @@ pub struct PolicySet {
     /// For each kind, in the order of [`Kind::JUDGED`]: the policies with a rule for it.
     by_kind: [Vec<Entries>; Kind::JUDGED.len()],
     needs: BTreeSet<FactKind>,
+    /// In the order of [`Keyed::ALL`].
+    key_scopes: [KeyScope; Keyed::ALL.len()],
     /// The policies with a rule that judges objects of any kind by their head.
     any_kind: Vec<Entries>,
     /// The policies of the API server.
@@ -103,6 +105,12 @@ impl PolicySet {
     #[must_use]
     pub const fn needs(&self) -> &BTreeSet<FactKind> {
         &self.needs
+    }
+
+    /// Where policies ask for the keys of objects, in the order of [`Keyed::ALL`].
+    #[must_use]
+    pub const fn key_scopes(&self) -> &[KeyScope; Keyed::ALL.len()] {
+        &self.key_scopes
     }
 
     /// Whether any rule in use asks who makes the request.

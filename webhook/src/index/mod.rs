@@ -225,6 +225,7 @@ impl Indexes {
             self.bounds,
         ));
         self.beside.need(compiled.policies.needs());
+        self.beside.read_keys(compiled.policies.key_scopes());
         self.rulebook.store(Arc::clone(&compiled));
         compiled
     }

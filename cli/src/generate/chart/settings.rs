@@ -224,7 +224,7 @@ pub fn settings(webhook: &Value, controller: &Value, config: &Value) -> Vec<Sett
         &mut settings,
     );
     settings.extend([
-        setting("access.secretNames", json!(true), flag(), "Whether the webhook may list Secrets, of which it asks the names only. Without it, rules about such names answer Unknown."),
+        setting("access.secretNames", json!(true), flag(), "Whether the webhook may list Secrets, of which it asks the names only unless a policy asks for keys. Without it, rules about such names answer Unknown."),
         setting("policies.shipped", json!(true), flag(), "Whether the default policy set is installed. Without it, nothing is judged until you apply policies of your own."),
         setting("labels", json!({}), labels(), "Further labels of every object."),
         setting("annotations", json!({}), texts(), "Further annotations of every object."),

@@ -3,6 +3,7 @@
 //! These rules look at other objects, which may come a moment later or with the same change: shipped policies warn, and a dry-run never denies.
 
 mod named;
+mod sources;
 
 pub(super) mod autoscaler_target_not_found;
 pub(super) mod configmap_not_found;

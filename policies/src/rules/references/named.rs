@@ -8,7 +8,7 @@ use sluice_tree::Value;
 use crate::{
     facts::{FactKind, Named},
     rule::{Case, RawFinding, Report},
-    view::{Anchor, Read, join, lookup},
+    view::{Read, join, lookup},
 };
 
 /// A field that names an object.
@@ -71,79 +71,6 @@ pub(super) fn inner_items<'a>(
         .flat_map(|(path, list)| list_items(path, Some(list)))
         .collect()
 }
-
-/// The objects at `field` of the items of the list at `list` of each of `values`, with their paths: most items of long lists have none, and no path is made of them.
-fn within_items<'a>(
-    values: &[(String, &'a Value)],
-    list: &str,
-    field: &str,
-) -> Vec<(String, &'a Value)> {
-    let mut found = Vec::new();
-    for (path, value) in values {
-        let items = lookup(value, list).and_then(Value::as_array);
-        for (index, item) in items.into_iter().flatten().enumerate() {
-            if let Some(inner) = lookup(item, field) {
-                found.push((format!("{path}.{list}[{index}].{field}"), inner));
-            }
-        }
-    }
-    found
-}
-
-/// What a ConfigMap or a Secret is called where a pod takes something out of it.
-pub(super) struct Sources {
-    /// In `valueFrom` of a variable.
-    pub(super) variable: &'static str,
-    /// In `envFrom`.
-    pub(super) environment: &'static str,
-    /// As a volume, and the field that names it there.
-    pub(super) volume: (&'static str, &'static str),
-    /// In a projected volume.
-    pub(super) projected: &'static str,
-}
-
-/// The fields by which a pod cannot start without the object: environment and volumes, those that are optional left out.
-pub(super) fn of_sources<'a>(case: &Case<'a>, sources: &Sources) -> Vec<Reference<'a>> {
-    let prefix = case.view.prefix(Anchor::Pod).unwrap_or_default();
-    let containers: Vec<_> = case
-        .view
-        .containers()
-        .map(|container| {
-            let place = format!("{}[{}]", container.list(), container.index);
-            (join(prefix, &place), container.value)
-        })
-        .collect();
-    let volumes = of_pod(case, "volumes");
-    let required = |places: Vec<(String, &'a Value)>, field: &str| {
-        let required = places
-            .into_iter()
-            .filter(|(_, place)| place.get("optional").and_then(Value::as_bool) != Some(true));
-        texts(required, field)
-    };
-    let (volume, named_by) = sources.volume;
-    let variable = format!("valueFrom.{}", sources.variable);
-    let mut found = required(within_items(&containers, "env", &variable), "name");
-    let environments = within_items(&containers, "envFrom", sources.environment);
-    found.extend(required(environments, "name"));
-    found.extend(required(inner(&volumes, volume), named_by));
-    let projected = within_items(&volumes, "projected.sources", sources.projected);
-    found.extend(required(projected, "name"));
-    found
-}
-
-/// What a rule about [`of_sources`] reads.
-macro_rules! source_reads {
-    () => {
-        &[
-            Read::pod("containers[*].env"),
-            Read::pod("containers[*].envFrom"),
-            Read::pod("initContainers[*].env"),
-            Read::pod("initContainers[*].envFrom"),
-            Read::pod("volumes"),
-        ]
-    };
-}
-pub(super) use source_reads;
 
 /// Reports every name that is not there, once, at the first field that names it.
 pub(super) fn look_up(

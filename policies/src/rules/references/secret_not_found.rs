@@ -2,10 +2,10 @@
 
 use sluice_api::Action;
 
-use super::named::{Sources, look_up, of_sources, source_reads};
+use super::sources::{KEYS, Sources, source_reads};
 use crate::{
-    facts::{FactKind, Named},
-    rule::{Case, Category, Report, Rule, RuleInfo},
+    facts::{FactKind, Keyed, Named},
+    rule::{Case, Category, Parameter, ParameterValue, Report, Rule, RuleInfo},
     view::{Kind, Read},
 };
 
@@ -16,11 +16,19 @@ static INFO: RuleInfo = RuleInfo {
     category: Category::References,
     severity: Action::Warn,
     kinds: &Kind::ALL,
-    parameters: &[],
+    parameters: &[Parameter::Bool(&KEYS)],
     ordered: &[],
     facts: &[FactKind::Names(Named::Secret)],
     reads: source_reads!(),
     document: include_str!("secret_not_found.md"),
+};
+
+static SOURCES: Sources = Sources {
+    kind: Keyed::Secret,
+    variable: "secretKeyRef",
+    environment: "secretRef",
+    volume: ("secret", "secretName"),
+    projected: "secret",
 };
 
 struct SecretNotFound;
@@ -32,20 +40,11 @@ impl Rule for SecretNotFound {
         &INFO
     }
 
+    fn needs(&self, set: &[(&'static str, ParameterValue)]) -> Vec<FactKind> {
+        SOURCES.needs(set)
+    }
+
     fn judge(&self, case: &Case<'_>, report: &mut Report) {
-        let sources = Sources {
-            variable: "secretKeyRef",
-            environment: "secretRef",
-            volume: ("secret", "secretName"),
-            projected: "secret",
-        };
-        let passes = "a Secret that is there, or `optional: true`";
-        look_up(
-            case,
-            report,
-            Named::Secret,
-            of_sources(case, &sources),
-            passes,
-        );
+        SOURCES.judge(case, report);
     }
 }

@@ -4,6 +4,7 @@ mod any_kind;
 mod compile;
 mod compiler;
 mod hostile;
+mod keys;
 mod own;
 
 use std::collections::BTreeMap;

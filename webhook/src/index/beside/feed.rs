@@ -1,11 +1,12 @@
 //! The watches that fill [`super::Beside`]: each runs only while a rule in use asks for its kind.
 //!
-//! Of kinds of which only names are read the server sends metadata only: the content of a Secret never comes here.
+//! Of kinds of which only names are read the server sends metadata only: the content of a Secret comes here from namespaces in which a policy asks for keys, a
+//! few at a time, and what stands behind the keys is dropped while it is read.
 //! A watch that breaks lists again, with growing pauses; until that list is whole nothing of the kind is known.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use futures::{Stream, StreamExt};
+use futures::{FutureExt, Stream, StreamExt, future::BoxFuture};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{
     Api, Client, Resource,
@@ -18,9 +19,9 @@ use kube::{
 use serde_json::json;
 use sluice_policies::{
     FactKind,
-    facts::{Autoscaler, DisruptionBudget, Node, PodTemplate, Service},
+    facts::{Autoscaler, DisruptionBudget, Keyed, Node, ObjectKeys, PodTemplate, Service},
 };
-use sluice_runtime::drain::Tasks;
+use sluice_runtime::{drain::Tasks, keyed::KeyedObject};
 use sluice_tree::Value;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +35,8 @@ use crate::{
 
 /// Objects per page of a list: a page is in memory whole before it is reduced.
 const PAGE: u32 = 50;
+/// The same where an object may be a megabyte of which next to nothing is kept.
+const PAGE_OF_LARGE: u32 = 10;
 /// Pause before a broken watch lists again; it doubles with each error in a row. The longest one is for rights that are not there.
 const LIST_AGAIN: Duration = Duration::from_millis(500);
 const LIST_AGAIN_AT_MOST: Duration = Duration::from_secs(30);
@@ -68,6 +71,8 @@ pub fn start(
                     Box::new(move |know| &beside(know).names[named.index()]),
                 );
             }
+            // read only in some namespaces: see below
+            FactKind::Keys(_) => {}
             FactKind::Services => start.objects(
                 kind,
                 |object| Some(Service::of(object)),
@@ -95,6 +100,7 @@ pub fn start(
             ),
         }
     }
+    Keyed::ALL.into_iter().for_each(|keyed| start.keys(keyed));
 }
 
 const fn beside(knowledge: &Knowledge) -> &super::Beside {
@@ -116,6 +122,52 @@ impl Start<'_> {
             |wire: PartialObjectMeta<DynamicObject>| Some((key_of(wire.metadata), ())),
             kept,
         );
+    }
+
+    /// Several watches of one kind, as the policies ask for them.
+    fn keys(&mut self, keyed: Keyed) {
+        let kind = FactKind::Keys(keyed);
+        let client = self.client.clone();
+        let knowledge = Arc::clone(self.knowledge);
+        let metrics = self.metrics.clone();
+        let until = self.until.clone();
+        let name = cache_name(kind);
+        self.tasks.spawn(name, async move {
+            let beside = beside(&knowledge);
+            let (kept, client, metrics) = (&beside.keys[keyed.index()], &client, &metrics);
+            let fill = move |list: Option<String>,
+                             of: Arc<Kept<ObjectKeys>>|
+                  -> BoxFuture<'_, ()> {
+                let resource = resource_of(kind);
+                let api: Api<KeyedObject> = match &list {
+                    Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
+                    None => Api::all_with(client.clone(), &resource),
+                };
+                async move {
+                    let begin = || {
+                        let config = watcher::Config::default().page_size(PAGE_OF_LARGE);
+                        Box::pin(watcher(api.clone(), config).default_backoff())
+                    };
+                    let reduce =
+                        |wire: KeyedObject| Some((key_of(wire.metadata.clone()), wire.into_keys()));
+                    let size = || kept.len();
+                    let follower = Follower {
+                        kind,
+                        kept: &of,
+                        size: &size,
+                        metrics,
+                    };
+                    follower.watch(&begin, &reduce).await;
+                }
+                .boxed()
+            };
+            let forgotten = || metrics.cache(name, kept.len());
+            tokio::select! {
+                () = until.cancelled() => {}
+                () = kept.follow(keyed, beside.key_scopes.subscribe(), fill, forgotten) => {}
+            }
+            Ok::<(), Infallible>(())
+        });
     }
 
     fn objects<T>(&mut self, kind: FactKind, keep: fn(&Value) -> Option<T>, kept: KeptOf<T>)
@@ -158,9 +210,12 @@ impl Start<'_> {
         let until = self.until.clone();
         let name = cache_name(kind);
         self.tasks.spawn(name, async move {
+            let kept = kept(&knowledge);
+            let size = || kept.len();
             let follower = Follower {
                 kind,
-                kept: kept(&knowledge),
+                kept,
+                size: &size,
                 metrics: &metrics,
             };
             tokio::select! {
@@ -180,6 +235,7 @@ fn key_of(metadata: ObjectMeta) -> Key {
 }
 
 fn resource_of(kind: FactKind) -> ApiResource {
+    let kind = kind.of_objects();
     let version = kind.api_version();
     let (group, version) = version.split_once('/').unwrap_or(("", version));
     let gvk = GroupVersionKind::gvk(group, version, kind.kind());
@@ -201,6 +257,8 @@ const fn cache_name(kind: FactKind) -> &'static str {
 pub(super) struct Follower<'f, T> {
     pub(super) kind: FactKind,
     pub(super) kept: &'f Kept<T>,
+    /// How many objects of the kind there are in all.
+    pub(super) size: &'f (dyn Fn() -> usize + Sync),
     pub(super) metrics: &'f AdmissionMetrics,
 }
 
@@ -248,7 +306,7 @@ impl<T: Clone> Follower<'_, T> {
                         tracing::info!(cache, objects = self.kept.len(), "facts known");
                         (pause, broken) = (LIST_AGAIN, false);
                     }
-                    self.metrics.cache(cache, self.kept.len());
+                    self.metrics.cache(cache, (self.size)());
                 }
                 Err(error) => {
                     self.kept.broken();

@@ -5,6 +5,7 @@
 //! answer Unknown. Readiness never waits for any of it.
 
 pub mod feed;
+mod keys;
 pub mod peaks;
 #[cfg(test)]
 mod tests;
@@ -20,11 +21,15 @@ use std::{
 use sluice_api::WorkloadKind;
 use sluice_policies::{
     FactKind, Facts, Named,
-    facts::{self, Autoscaler, DisruptionBudget, Listed, Names, Node, PodTemplate, Service},
+    facts::{
+        self, Autoscaler, DisruptionBudget, KeyScope, Keyed, Keys, Listed, Names, Node, ObjectKeys,
+        PodTemplate, Service,
+    },
 };
 use tokio::sync::watch;
 
 use super::bucket::{Bucket, Change, Index};
+use keys::KeptKeys;
 use peaks::{Observed, Peaks};
 
 /// Objects of one kind, and whether they are all.
@@ -92,6 +97,8 @@ impl<T> Kept<T> {
 pub struct Beside {
     /// Names, in the order of [`Named::ALL`].
     pub names: [Kept<()>; Named::ALL.len()],
+    /// Keys, in the order of [`Keyed::ALL`].
+    pub keys: [KeptKeys; Keyed::ALL.len()],
     /// Services.
     pub services: Kept<Service>,
     /// Pod templates, in the order of [`WorkloadKind::ALL`].
@@ -105,12 +112,14 @@ pub struct Beside {
     /// The most memory that containers were seen to use.
     pub peaks: Peaks,
     needed: watch::Sender<BTreeSet<FactKind>>,
+    key_scopes: watch::Sender<[KeyScope; Keyed::ALL.len()]>,
 }
 
 impl Default for Beside {
     fn default() -> Self {
         Self {
             names: std::array::from_fn(|_| Kept::default()),
+            keys: std::array::from_fn(|_| KeptKeys::default()),
             services: Kept::default(),
             pod_templates: std::array::from_fn(|_| Kept::default()),
             disruption_budgets: Kept::default(),
@@ -118,6 +127,7 @@ impl Default for Beside {
             nodes: Kept::default(),
             peaks: Peaks::default(),
             needed: watch::Sender::new(BTreeSet::new()),
+            key_scopes: watch::Sender::default(),
         }
     }
 }
@@ -140,6 +150,17 @@ impl Beside {
         self.needed.subscribe()
     }
 
+    /// From now on keys are read there and nowhere else.
+    pub fn read_keys(&self, scopes: &[KeyScope; Keyed::ALL.len()]) {
+        self.key_scopes.send_if_modified(|known| {
+            let differs = known != scopes;
+            if differs {
+                known.clone_from(scopes);
+            }
+            differs
+        });
+    }
+
     /// What is known around an object of this namespace as it is now, of the kinds that are asked for.
     #[must_use]
     pub fn around(&self, namespace: &str, kinds: &BTreeSet<FactKind>) -> Around {
@@ -151,6 +172,9 @@ impl Beside {
                 FactKind::Quotas | FactKind::LimitRanges => {}
                 FactKind::Names(named) => {
                     around.names[named.index()] = self.names[named.index()].taken(bucket);
+                }
+                FactKind::Keys(keyed) => {
+                    around.keys[keyed.index()] = self.keys[keyed.index()].taken(namespace);
                 }
                 FactKind::Services => around.services = self.services.taken(bucket),
                 FactKind::PodTemplates(kind) => {
@@ -189,6 +213,15 @@ impl<T> Taken<T> {
     }
 }
 
+impl Taken<ObjectKeys> {
+    fn keys(&self) -> Keys<'_> {
+        match self {
+            Self::Unknown | Self::Known(None) => Keys::default(),
+            Self::Known(Some(bucket)) => Keys::new(bucket.values()),
+        }
+    }
+}
+
 impl Taken<()> {
     fn named(&self) -> Names<'_> {
         match self {
@@ -203,6 +236,7 @@ impl Taken<()> {
 #[derive(Debug, Default)]
 pub struct Around {
     names: [Taken<()>; Named::ALL.len()],
+    keys: [Taken<ObjectKeys>; Keyed::ALL.len()],
     services: Taken<Service>,
     pod_templates: [Taken<PodTemplate>; WorkloadKind::ALL.len()],
     disruption_budgets: Taken<DisruptionBudget>,
@@ -216,6 +250,9 @@ impl Around {
     pub fn lend<'a>(&'a self, facts: &mut Facts<'a>) {
         for (lent, taken) in facts.names.iter_mut().zip(&self.names) {
             *lent = taken.named();
+        }
+        for (lent, taken) in facts.keys.iter_mut().zip(&self.keys) {
+            *lent = taken.keys();
         }
         facts.services = self.services.listed();
         let templates = &mut facts.pod_templates.by_kind;

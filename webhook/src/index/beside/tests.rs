@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use futures::stream;
+use futures::{FutureExt as _, stream};
 use kube::{
     core::{DynamicObject, Status},
     runtime::watcher::{self, Event},
@@ -155,9 +155,11 @@ async fn a_kind_is_watched_only_while_it_is_needed_and_a_refusal_is_no_absence()
     };
     use futures::StreamExt as _;
     let metrics = AdmissionMetrics::register(&Metrics::new());
+    let size = || kept.len();
     let follower = Follower {
         kind: KIND,
         kept,
+        size: &size,
         metrics: &metrics,
     };
     let reduce = |wire: DynamicObject| {
@@ -187,5 +189,63 @@ async fn a_kind_is_watched_only_while_it_is_needed_and_a_refusal_is_no_absence()
     tokio::select! {
         () = follower.follow(begin, reduce, beside.needed.subscribe()) => panic!("ended"),
         () = asked => {}
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_are_read_only_in_the_namespaces_whose_policies_ask_for_them() {
+    let beside = Beside::default();
+    let begun = Mutex::new(Vec::new());
+    // a watch lists one Secret in each of two namespaces, and stays open
+    let fill = |list: Option<String>, kept: Arc<Kept<ObjectKeys>>| {
+        begun.lock().unwrap().push(list.clone());
+        async move {
+            kept.change(Change::ListBegins);
+            let wanted = |name: &&str| list.as_deref().is_none_or(|only| only == *name);
+            for namespace in ["bank", "shop"].into_iter().filter(wanted) {
+                let keys = ObjectKeys::whole("database", ["user".to_owned()]);
+                kept.change(Change::Listed(key(namespace, "database"), keys));
+            }
+            kept.change(Change::ListEnds);
+            std::future::pending().await
+        }
+        .boxed()
+    };
+    let known = || {
+        ["bank", "shop"].map(|namespace| {
+            let around = beside.around(namespace, &[FactKind::Keys(Keyed::Secret)].into());
+            let mut facts = Facts::default();
+            around.lend(&mut facts);
+            facts.keys(Keyed::Secret).of("database").is_some()
+        })
+    };
+    let kept = &beside.keys[Keyed::Secret.index()];
+    let forgotten = Mutex::new(0);
+    let shop = KeyScope::Namespaces(["shop".to_owned()].into());
+    let told = async {
+        let open = async |scope: KeyScope| {
+            beside.read_keys(&[KeyScope::default(), scope]);
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            (known(), kept.len(), begun.lock().unwrap().len())
+        };
+        assert_eq!(open(KeyScope::default()).await, ([false, false], 0, 0));
+        assert_eq!(open(shop.clone()).await, ([false, true], 1, 1));
+        assert_eq!(
+            open(shop.clone()).await,
+            ([false, true], 1, 1),
+            "nothing new"
+        );
+        assert_eq!(open(KeyScope::Everywhere).await, ([true, true], 2, 2));
+        assert_eq!(open(shop.clone()).await, ([false, true], 1, 3));
+        assert_eq!(open(KeyScope::default()).await, ([false, false], 0, 3));
+        let some = |name: &str| Some(name.to_owned());
+        assert_eq!(*begun.lock().unwrap(), [some("shop"), None, some("shop")]);
+        assert_eq!(*forgotten.lock().unwrap(), 3);
+    };
+    let scopes = beside.key_scopes.subscribe();
+    let count = || *forgotten.lock().unwrap() += 1;
+    tokio::select! {
+        () = kept.follow(Keyed::Secret, scopes, fill, count) => panic!("ended"),
+        () = told => {}
     }
 }
