@@ -28,6 +28,7 @@ mod library;
 mod own;
 pub mod rule;
 mod rules;
+pub mod scale;
 pub mod schedule;
 pub mod schema;
 mod set;

@@ -32,6 +32,9 @@ pub struct Review<'a> {
     /// The kind of the object, after conversion to the version the rules name.
     #[serde(borrow)]
     pub kind: Kind<'a>,
+    /// The resource, after the same conversion.
+    #[serde(borrow, default)]
+    pub resource: Resource<'a>,
     /// The sub-resource, when there is one.
     #[serde(borrow, default)]
     pub sub_resource: Option<Cow<'a, str>>,
@@ -70,6 +73,17 @@ pub struct Kind<'a> {
     /// The kind.
     #[serde(borrow)]
     pub kind: Cow<'a, str>,
+}
+
+/// Group and name of a resource.
+#[derive(Debug, Default, Deserialize)]
+pub struct Resource<'a> {
+    /// The group, empty for the core group.
+    #[serde(borrow, default)]
+    pub group: Cow<'a, str>,
+    /// The name, such as `deployments`.
+    #[serde(borrow, default)]
+    pub resource: Cow<'a, str>,
 }
 
 /// Why a body is no review.

@@ -121,3 +121,12 @@ pub(super) const SPEC_CHANGED: Condition = Condition {
             .to_owned()
     },
 };
+
+/// The API server leaves a zero out.
+pub(super) const GROWS: Condition = Condition {
+    name: "it-grows",
+    reason: "fewer pods, or as many as before",
+    expression: |_| {
+        "object.?spec.?replicas.orValue(0) > oldObject.?spec.?replicas.orValue(0)".to_owned()
+    },
+};

@@ -4,8 +4,8 @@
 //!
 //! Invariants, each tested below:
 //! - only workload kinds in namespaces of mode `enforce` may fail closed; everything else is `Ignore` or not seen at all;
-//! - no rule has a wildcard, a sub-resource or a cluster-scoped kind, so nodes, certificate requests, leases, events, tokens, RBAC, status and scale
-//!   never depend on Sluice;
+//! - no rule has a wildcard or a cluster-scoped kind, and `scale` is the only sub-resource, so nodes, certificate requests, leases, events, tokens, RBAC and
+//!   status never depend on Sluice, and scaling goes on without it;
 //! - Sluice's own writes and those of the native controllers are left out by conditions that the API server evaluates itself, so they work with Sluice dead.
 
 mod conditions;
@@ -15,7 +15,7 @@ mod page;
 mod tests;
 
 use conditions::{
-    JUDGING_READS, NOT_GOING, NOT_NATIVE, NOT_OWNED, NOT_SLUICE, RELEASE_READS, SPEC_CHANGED,
+    GROWS, JUDGING_READS, NOT_GOING, NOT_NATIVE, NOT_OWNED, NOT_SLUICE, RELEASE_READS, SPEC_CHANGED,
 };
 
 pub use conditions::NATIVE_USERS;
@@ -86,7 +86,7 @@ pub struct Rule {
     pub groups: &'static [&'static str],
     /// Versions; with matchPolicy Equivalent other served versions are converted to these.
     pub versions: &'static [&'static str],
-    /// Resources, never with a sub-resource.
+    /// Resources; the only sub-resource is `scale`.
     pub resources: &'static [&'static str],
     /// Operations.
     pub operations: &'static [&'static str],
@@ -197,6 +197,14 @@ const WORKLOADS_AND_BESIDE: [Rule; 6] = [
     BESIDE[3],
 ];
 
+/// More pods without a change of the workload.
+const SCALES: &[Rule] = &[Rule {
+    groups: &["apps"],
+    versions: &["v1"],
+    resources: &["deployments/scale", "statefulsets/scale"],
+    operations: &["UPDATE"],
+}];
+
 const OWN_KINDS: &[Rule] = &[Rule {
     groups: &[crate::GROUP],
     versions: &[crate::VERSION],
@@ -210,7 +218,7 @@ const OWN_KINDS: &[Rule] = &[Rule {
     operations: WRITES,
 }];
 /// Every entry, in the order of the documentation.
-pub const TABLE: [Entry; 5] = [
+pub const TABLE: [Entry; 7] = [
     Entry {
         configuration: MUTATING,
         name: "release.sluice.dev",
@@ -262,6 +270,32 @@ pub const TABLE: [Entry; 5] = [
         failure_policy: FailurePolicy::Ignore,
         side_effects: "NoneOnDryRun",
         timeout_seconds: 5,
+    },
+    Entry {
+        configuration: ADMISSION,
+        name: "scale.sluice.dev",
+        purpose: "judges whether a quota holds the pods that are asked for by scaling; refuses people, warns ServiceAccounts, which may be autoscalers",
+        stage: Stage::Validating,
+        path: WORKLOAD_PATH,
+        rules: SCALES,
+        scope: Scope::Enforce,
+        conditions: &[NOT_SLUICE, NOT_NATIVE, NOT_OWNED, NOT_GOING, GROWS],
+        failure_policy: FailurePolicy::Ignore,
+        side_effects: "NoneOnDryRun",
+        timeout_seconds: 2,
+    },
+    Entry {
+        configuration: ADMISSION,
+        name: "observe-scale.sluice.dev",
+        purpose: "judges the same, warns or counts, refuses nothing",
+        stage: Stage::Validating,
+        path: OBSERVE_PATH,
+        rules: SCALES,
+        scope: Scope::Observe,
+        conditions: &[NOT_SLUICE, NOT_NATIVE, NOT_OWNED, NOT_GOING, GROWS],
+        failure_policy: FailurePolicy::Ignore,
+        side_effects: "NoneOnDryRun",
+        timeout_seconds: 2,
     },
     Entry {
         configuration: OBJECTS,

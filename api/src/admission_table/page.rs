@@ -9,7 +9,7 @@ pub fn markdown() -> String {
     let mut page = String::from(
         "# What the webhooks see\n\n\
          Generated from the code that writes the webhook configurations. What is not listed here is never sent to Sluice: no nodes, certificate\n\
-         requests, leases, events, tokens, RBAC objects, pods, ReplicaSets, no `status`, no `scale`.\n\n\
+         requests, leases, events, tokens, RBAC objects, pods, ReplicaSets, no `status`; of sub-resources only `scale`, and that never waits for Sluice.\n\n\
          | entry | configuration | resources | operations | namespaces | without an answer | side effects | timeout |\n\
          |---|---|---|---|---|---|---|---|\n",
     );

@@ -35,6 +35,7 @@ mod refusals;
 mod refused_attempts;
 mod rights;
 mod rollback;
+mod scaling;
 mod server_digest;
 mod slipped_in;
 mod uninstall;

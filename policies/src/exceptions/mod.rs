@@ -303,7 +303,7 @@ impl Exceptions {
     }
 
     /// Turns the findings that an exception covers at this moment into warnings that name it. Of several the one that lasts longest is named.
-    fn except(
+    pub(crate) fn except(
         &self,
         findings: &mut [Finding],
         subject: &Subject<'_>,

@@ -6,7 +6,10 @@ use sluice_api::WorkloadKind;
 use sluice_tree::Value;
 
 use super::{Listed, items, name, text, texts};
-use crate::view::{Anchor, Int, Read, View, lookup};
+use crate::{
+    scale::Scalable,
+    view::{Anchor, Int, Read, View, lookup},
+};
 
 /// A workload as others see its pods.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +24,8 @@ pub struct PodTemplate {
     pub labels: BTreeMap<String, String>,
     /// The ports of its pods that have a name.
     pub ports: Vec<NamedPort>,
+    /// What is looked at when it is scaled; kept only where that is judged.
+    pub scalable: Option<Scalable>,
 }
 
 /// A port of a container that has a name.
@@ -48,6 +53,17 @@ impl PodTemplate {
             replicas,
             labels: texts(object, "spec.template.metadata.labels"),
             ports: view.part(Anchor::Pod).map(named_ports).unwrap_or_default(),
+            scalable: None,
+        })
+    }
+
+    /// The same, and with it what is looked at when the workload is scaled.
+    #[must_use]
+    pub fn with_scalable(object: &Value) -> Option<Self> {
+        let template = Self::of(object)?;
+        Some(Self {
+            scalable: Scalable::of(object),
+            ..template
         })
     }
 }

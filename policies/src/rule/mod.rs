@@ -167,6 +167,11 @@ pub trait Rule: Send + Sync {
         self.facts().to_vec()
     }
 
+    /// Whether it is asked when a workload is scaled, when nothing is known of the object but what it reads.
+    fn judges_scale(&self) -> bool {
+        false
+    }
+
     /// Its document, Markdown.
     fn document(&self) -> &'static str {
         self.info().document

@@ -9,7 +9,7 @@ use crate::{
     own::{self, OwnRule, Question, Touched},
     rule::{Case, RawFinding, Report, Rule},
     rules::MALFORMED,
-    view::{View, lookup},
+    view::{Kind, View, lookup},
 };
 
 /// Whether a policy judges a namespace.
@@ -49,15 +49,7 @@ impl PolicySet {
                 .and_then(View::lift)
                 .filter(|old| old.kind() == view.kind()),
         };
-        let mut judging = Judging {
-            subject,
-            facts,
-            view,
-            old,
-            stored: None,
-            touched: None,
-            findings: Findings::of(subject),
-        };
+        let mut judging = Judging::new(subject, facts, view, old);
         let mut any = self.judge_header(&mut judging.findings, facts);
         any |= self.judge_admission(&mut judging.findings, facts);
         for entries in &self.by_kind[view.kind().index()] {
@@ -77,10 +69,7 @@ impl PolicySet {
         if any && judging.view.kind().is_workload() {
             judging.shape();
         }
-        Judgement {
-            findings: ordered(judging.findings.list),
-            not_judged: None,
-        }
+        judging.judgement()
     }
 
     /// An object of a kind that no rule in use knows: all that can be judged is its head.
@@ -102,7 +91,7 @@ impl PolicySet {
 }
 
 impl Judgement {
-    fn not(reason: NotJudged) -> Self {
+    pub(super) fn not(reason: NotJudged) -> Self {
         Self {
             findings: Vec::new(),
             not_judged: Some(reason),
@@ -129,7 +118,7 @@ impl CompiledPolicy {
 }
 
 /// One object on its way through the rules.
-struct Judging<'a> {
+pub(super) struct Judging<'a> {
     subject: &'a Subject<'a>,
     facts: &'a Facts<'a>,
     view: View<'a>,
@@ -141,8 +130,54 @@ struct Judging<'a> {
     findings: Findings<'a>,
 }
 
-impl Judging<'_> {
-    fn by(&mut self, entry: &Entry, policy: &CompiledPolicy, applies: Applies) {
+impl<'a> Judging<'a> {
+    fn new(
+        subject: &'a Subject<'a>,
+        facts: &'a Facts<'a>,
+        view: View<'a>,
+        old: Option<View<'a>>,
+    ) -> Self {
+        Self {
+            subject,
+            facts,
+            view,
+            old,
+            stored: None,
+            touched: None,
+            findings: Findings::of(subject),
+        }
+    }
+
+    /// An object that is there already.
+    ///
+    /// # Errors
+    /// Why it is not judged.
+    pub(super) fn of_update(
+        subject: &'a Subject<'a>,
+        facts: &'a Facts<'a>,
+    ) -> Result<Self, NotJudged> {
+        if let Some(reason) = never_judged(subject.object, subject.old) {
+            return Err(reason);
+        }
+        let view = View::lift(subject.object).ok_or_else(|| unknown_kind(subject.object))?;
+        let old = subject.old.and_then(View::lift);
+        Ok(Self::new(subject, facts, view, old))
+    }
+
+    /// The kind of the object.
+    pub(super) const fn kind(&self) -> Kind {
+        self.view.kind()
+    }
+
+    /// What came out.
+    pub(super) fn judgement(self) -> Judgement {
+        Judgement {
+            findings: ordered(self.findings.list),
+            not_judged: None,
+        }
+    }
+
+    pub(super) fn by(&mut self, entry: &Entry, policy: &CompiledPolicy, applies: Applies) {
         let info = entry.rule.info();
         if let Some(old) = &self.old
             && !info.reads.iter().any(|read| self.view.differs(old, *read))

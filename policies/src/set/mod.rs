@@ -10,6 +10,7 @@ mod compiler;
 mod digest;
 mod judge;
 mod problem;
+mod scale;
 #[cfg(test)]
 mod tests;
 

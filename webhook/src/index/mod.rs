@@ -21,7 +21,7 @@ use std::{
 use arc_swap::{ArcSwap, ArcSwapOption};
 use k8s_openapi::api::coordination::v1::Lease;
 use sluice_api::{Mode, PolicyExceptionSpec, PolicySpec, WorkloadKind, label};
-use sluice_policies::{Compiler, ExceptionBounds};
+use sluice_policies::{Compiler, ExceptionBounds, FactKind, scale};
 use sluice_runtime::heartbeat::HeartbeatReader;
 use sluice_tree::Value;
 
@@ -224,7 +224,14 @@ impl Indexes {
             &self.system_namespace,
             self.bounds,
         ));
-        self.beside.need(compiled.policies.needs());
+        let mut needed = compiled.policies.needs().clone();
+        if compiled.policies.judges_scale() {
+            let scaled = WorkloadKind::ALL
+                .into_iter()
+                .filter(|kind| scale::is_scaled(*kind));
+            needed.extend(scaled.map(FactKind::PodTemplates));
+        }
+        self.beside.need(&needed);
         self.beside.read_keys(compiled.policies.key_scopes());
         self.rulebook.store(Arc::clone(&compiled));
         compiled

@@ -9,6 +9,7 @@ mod facts;
 mod manifest;
 mod object;
 mod release;
+mod scale;
 mod telling;
 mod workload;
 
@@ -181,27 +182,29 @@ pub fn judge(
     review: &Review<'_>,
     now: Now,
 ) -> Result<Judged, JudgeError> {
-    // the admission table sends neither; were it ever different, a refusal here could lock people out
-    if review
-        .sub_resource
-        .as_deref()
-        .is_some_and(|sub| !sub.is_empty())
+    let by_mode = |mode| match review.sub_resource.as_deref() {
+        Some("scale") => scale::judge(knowledge, review, mode, now),
+        _ => workload::judge(knowledge, review, mode, now),
+    };
+    let scales = matches!(hook, Hook::Workload | Hook::Observe).then_some("scale");
+    let sub_resource = review.sub_resource.as_deref().filter(|sub| !sub.is_empty());
+    // the admission table sends no other; were it ever different, a refusal here could lock people out
+    if (sub_resource.is_some() && sub_resource != scales)
         || !matches!(review.operation.as_ref(), "CREATE" | "UPDATE")
     {
         return Ok(Judged::nothing(Outcome::NotJudged));
     }
     match hook {
         Hook::Release => release::judge(knowledge, review, now.instant),
-        Hook::Workload => workload::judge(knowledge, review, Mode::Enforce, now),
+        Hook::Workload => by_mode(Mode::Enforce),
         Hook::Observe => {
             let namespace = review.namespace.as_deref().unwrap_or_default();
             let labels = knowledge.indexes.namespace_labels(namespace);
             // a label that has just become `enforce` is enforced once the API server sees it and asks the other entry
-            let mode = match Indexes::mode(labels.as_deref()) {
+            by_mode(match Indexes::mode(labels.as_deref()) {
                 Mode::Enforce => Mode::Warn,
                 mode => mode,
-            };
-            workload::judge(knowledge, review, mode, now)
+            })
         }
         Hook::Object => object::judge(knowledge, review, now.time),
     }

@@ -74,6 +74,10 @@ impl Rule for QuotaBreach {
         &INFO
     }
 
+    fn judges_scale(&self) -> bool {
+        true
+    }
+
     fn judge(&self, case: &Case<'_>, report: &mut Report) {
         match predict(case, report) {
             Ok(()) => {}
@@ -105,6 +109,14 @@ fn predict(case: &Case<'_>, report: &mut Report) -> Result<(), Stop> {
     }
     if limiting.is_empty() {
         return Ok(());
+    }
+    // of a workload that is scaled nothing may be known but its name
+    let bare = |view: &View<'_>| view.part(Anchor::Pod).is_none();
+    if bare(case.view) && case.old.is_some_and(bare) {
+        return Err(Stop::Unknown(
+            "what a pod of it needs is not known".to_owned(),
+            "the workload as the cluster has it".to_owned(),
+        ));
     }
     limiting.sort_by_key(|quota| quota.name);
     let ranges = case

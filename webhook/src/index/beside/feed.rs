@@ -80,7 +80,7 @@ pub fn start(
             ),
             FactKind::PodTemplates(of) => start.objects(
                 kind,
-                PodTemplate::of,
+                PodTemplate::with_scalable,
                 Box::new(move |know| &beside(know).pod_templates[of as usize]),
             ),
             FactKind::DisruptionBudgets => start.objects(
@@ -179,7 +179,9 @@ impl Start<'_> {
             // items of a list do not say what they are
             object["apiVersion"] = json!(kind.api_version());
             object["kind"] = json!(kind.kind());
-            object["metadata"] = json!({"name": wire.metadata.name});
+            let metadata = &wire.metadata;
+            object["metadata"] =
+                json!({"name": metadata.name, "ownerReferences": metadata.owner_references});
             Some((key_of(wire.metadata), keep(&object.into())?))
         };
         self.watch(kind, reduce, kept);

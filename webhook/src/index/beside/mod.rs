@@ -25,6 +25,7 @@ use sluice_policies::{
         self, Autoscaler, DisruptionBudget, KeyScope, Keyed, Keys, Listed, Names, Node, ObjectKeys,
         PodTemplate, Service,
     },
+    scale::Scalable,
 };
 use tokio::sync::watch;
 
@@ -159,6 +160,15 @@ impl Beside {
             }
             differs
         });
+    }
+
+    /// What is looked at when this workload is scaled; `None` when that is not known.
+    #[must_use]
+    pub fn scalable(&self, kind: WorkloadKind, namespace: &str, name: &str) -> Option<Scalable> {
+        match self.pod_templates[kind as usize].taken(namespace) {
+            Taken::Known(Some(bucket)) => bucket.get(name)?.scalable.clone(),
+            Taken::Known(None) | Taken::Unknown => None,
+        }
     }
 
     /// What is known around an object of this namespace as it is now, of the kinds that are asked for.
