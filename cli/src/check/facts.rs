@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use sluice_policies::{
-    FactKind, Facts,
-    facts::{ObservedPeak, Stock},
+    FactKind, Facts, PolicySet,
+    facts::{ObservedPeak, Params, Stock},
 };
 use sluice_tree::Value;
 
@@ -17,6 +17,8 @@ pub struct Known {
     /// What is known of a namespace of which nothing was said: that of some kinds it has none.
     elsewhere: Stock,
     cluster: Stock,
+    /// What policies of the API server take their parameters from.
+    params: Params,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -38,11 +40,14 @@ pub enum Reach {
 
 /// What is wrong with facts: of kinds that no API server has checked, and files in which there are none at all.
 #[must_use]
-pub fn problems(objects: &[Object], files: &[String]) -> Vec<Problem> {
+pub fn problems(objects: &[Object], files: &[String], sets: &[&PolicySet]) -> Vec<Problem> {
     let is_fact = |object: &Object| {
         let (version, kind) = (object.api_version(), object.kind());
         matches!(kind, "Namespace" | "CustomResourceDefinition")
             || FactKind::of(version, kind).is_some()
+            || sets
+                .iter()
+                .any(|set| set.parameter(&object.value, None).is_some())
     };
     if !files.is_empty() && !objects.iter().any(is_fact) {
         let none = "no fact in it: no Namespace, ResourceQuota, ConfigMap, Service or whatever else a rule asks for";
@@ -121,6 +126,37 @@ impl Known {
         }
     }
 
+    /// Takes in the objects from which policies of a set take their parameters, and no others.
+    pub fn learn_parameters<'o>(
+        &mut self,
+        set: &PolicySet,
+        objects: impl IntoIterator<Item = &'o Value>,
+        reach: Reach,
+        default_namespace: &str,
+    ) {
+        // what a cluster shows without a namespace lies in none
+        let elsewhere = (reach != Reach::Cluster).then_some(default_namespace);
+        for object in objects {
+            let Some(param) = set.parameter(object, elsewhere) else {
+                continue;
+            };
+            let version = object["apiVersion"].as_str().unwrap_or_default();
+            let kind = object["kind"].as_str().unwrap_or_default();
+            if reach == Reach::Facts {
+                self.params
+                    .mark_whole_in(version, kind, param.namespace.clone());
+            }
+            if set.means(&param) {
+                self.params.put(version, kind, param);
+            }
+        }
+    }
+
+    /// Every object of this kind from which parameters are taken was learned.
+    pub fn read_every_parameter(&mut self, api_version: &str, kind: &str) {
+        self.params.mark_whole(api_version, kind);
+    }
+
     fn namespace(&mut self, name: &str) -> &mut OfNamespace {
         self.namespaces
             .entry(name.to_owned())
@@ -154,6 +190,7 @@ impl Known {
         let known = self.namespaces.get(namespace);
         let mut facts = Facts {
             namespace_labels: known.and_then(|known| known.labels.as_ref()),
+            params: Some(&self.params),
             ..Facts::default()
         };
         known

@@ -183,13 +183,20 @@ pub async fn run(check: Check, connection: &cluster::Connection) -> anyhow::Resu
     let (_, stated) = read(&check.facts, &mut problems);
     problems.extend(stated.problems);
     let stated = stated.objects;
-    problems.extend(facts::problems(&stated, &check.facts));
+    problems.extend(facts::problems(&stated, &check.facts, &[&loaded.set]));
     known.learn(
         stated.iter().map(|object| &object.value),
         Reach::Facts,
         &namespace,
     );
     known.learn_manifests(&manifests.objects, &namespace);
+    for (objects, reach) in [
+        (&stated, Reach::Facts),
+        (&manifests.objects, Reach::Manifests),
+    ] {
+        let objects = objects.iter().map(|object| &object.value);
+        known.learn_parameters(&loaded.set, objects, reach, &namespace);
+    }
     let mut schemas = Schemas::new(version.unwrap_or_else(KubernetesVersion::newest));
     for object in stated.iter().chain(&manifests.objects) {
         schemas.learn(&object.value);

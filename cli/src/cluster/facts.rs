@@ -7,6 +7,7 @@ use kube::{
     Api, Client, Resource,
     api::{DynamicObject, ListParams},
     core::{ApiResource, DynamicResourceScope, GroupVersionKind, PartialObjectMeta},
+    discovery,
 };
 use serde::de::DeserializeOwned;
 use sluice_policies::{FactKind, PolicySet};
@@ -78,6 +79,40 @@ pub async fn learn(
             }
         }
     }
+    let kinds: BTreeSet<(&str, &str)> = set.parameter_kinds().collect();
+    for (api_version, kind) in kinds {
+        match parameters(client, known, set, (api_version, kind)).await {
+            Err(error) if never_readable(&error) => {
+                eprintln!(
+                    "{kind} objects of {api_version}, parameters of a policy, are not known: {error}"
+                );
+            }
+            read => explained(
+                read,
+                &format!("{kind} objects of {api_version} cannot be listed"),
+            )?,
+        }
+    }
+    Ok(())
+}
+
+/// Learns the objects of a kind that policies of the API server take their parameters from, wherever they lie.
+async fn parameters(
+    client: &Client,
+    known: &mut Known,
+    set: &PolicySet,
+    (api_version, kind): (&str, &str),
+) -> Result<(), kube::Error> {
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    let gvk = GroupVersionKind::gvk(group, version, kind);
+    let (resource, _) = discovery::pinned_kind(client, &gvk).await?;
+    let api = api::<DynamicObject>(client, &resource, None);
+    let take = |item| {
+        let object = value(item, &resource);
+        known.learn_parameters(set, [&object], Reach::Cluster, "default");
+    };
+    pages(&api, PAGE_OF_LARGE, take).await?;
+    known.read_every_parameter(api_version, kind);
     Ok(())
 }
 
@@ -171,5 +206,9 @@ fn resource_of(kind: FactKind) -> ApiResource {
 
 /// Whether the answer will be the same next time: no right to read, or no such kind in the cluster.
 fn never_readable(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::Api(status) if matches!(status.code, 403 | 404))
+    match error {
+        kube::Error::Api(status) => matches!(status.code, 403 | 404),
+        kube::Error::Discovery(_) => true,
+        _ => false,
+    }
 }

@@ -101,7 +101,11 @@ pub fn run(diff: &Diff, namespace: &str) -> anyhow::Result<Outcome> {
     let (_, stated) = check::read(&diff.facts, &mut problems);
     problems.extend(manifests.problems.iter().cloned());
     problems.extend(stated.problems);
-    problems.extend(check::facts::problems(&stated.objects, &diff.facts));
+    problems.extend(check::facts::problems(
+        &stated.objects,
+        &diff.facts,
+        &[&now, &then],
+    ));
     if !said(&problems) {
         return Ok(Outcome::CannotTell);
     }
@@ -112,6 +116,15 @@ pub fn run(diff: &Diff, namespace: &str) -> anyhow::Result<Outcome> {
         namespace,
     );
     known.learn_manifests(&manifests.objects, namespace);
+    for set in [&now, &then] {
+        for (objects, reach) in [
+            (&stated.objects, Reach::Facts),
+            (&manifests.objects, Reach::Manifests),
+        ] {
+            let objects = objects.iter().map(|object| &object.value);
+            known.learn_parameters(set, objects, reach, namespace);
+        }
+    }
     let targets = check::target_rules(None)?;
     let mut schemas = diff.beside.schemas();
     for object in stated.objects.iter().chain(&manifests.objects) {

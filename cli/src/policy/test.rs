@@ -208,19 +208,23 @@ fn carry_out(
             learn_namespaces(&mut known, &manifests, namespace);
             if let Some(Facts::Known(facts)) = facts {
                 let facts = given("facts", facts);
-                misfits = check::facts::problems(&facts.objects, &[]);
+                misfits = check::facts::problems(&facts.objects, &[], &[]);
                 for object in &facts.objects {
                     schemas.learn(&object.value);
                 }
-                known.learn(
-                    facts.objects.iter().map(|object| &object.value),
-                    Reach::Facts,
-                    namespace,
-                );
+                let objects = || facts.objects.iter().map(|object| &object.value);
+                known.learn(objects(), Reach::Facts, namespace);
+                known.learn_parameters(&policies.set, objects(), Reach::Facts, namespace);
             }
         }
     }
     known.learn_manifests(&manifests.objects, namespace);
+    known.learn_parameters(
+        &policies.set,
+        manifests.objects.iter().map(|object| &object.value),
+        Reach::Manifests,
+        namespace,
+    );
     for object in &manifests.objects {
         schemas.learn(&object.value);
     }

@@ -112,7 +112,7 @@ fn what_is_wrong_with_them_is_told_with_its_place() {
         (
             "name: limits, namespace: rules}\ndata",
             "name: other, namespace: rules}\ndata",
-            "unknown: VAP replicas at -: cannot tell: ConfigMap limits of namespace rules not known; needs: ConfigMap limits of namespace rules among the policy files (ValidatingAdmissionPolicy replicas, binding everywhere)\n",
+            "unknown: VAP replicas at -: cannot tell: ConfigMap limits of namespace rules not known; needs: ConfigMap limits of namespace rules among the policy files, from the cluster or a file of facts (ValidatingAdmissionPolicy replicas, binding everywhere)\n",
             0,
         ),
     ] {
@@ -124,6 +124,55 @@ fn what_is_wrong_with_them_is_told_with_its_place() {
         let said = said.replace("policy: ", "");
         assert!(told.contains(&said), "{said}\n{told}");
     }
+}
+
+#[test]
+fn parameters_come_from_facts_and_from_what_is_checked_together() {
+    let (policies, limits) = POLICY.rsplit_once("---\n").unwrap();
+    let folder = Folder::new("admission-parameters");
+    folder.write("policies/replicas.yaml", policies);
+    folder.write("x.yaml", deployment(6));
+    folder.write("limits.yaml", limits);
+    folder.write("other.yaml", limits.replace("name: limits", "name: other"));
+    folder.write(
+        "elsewhere.yaml",
+        limits.replace("namespace: rules", "namespace: shop"),
+    );
+    for (more, said, code) in [
+        (
+            "",
+            "unknown: VAP replicas at -: cannot tell: ConfigMap limits of namespace rules not known",
+            0,
+        ),
+        ("--facts limits.yaml", LINE, 1),
+        ("limits.yaml", LINE, 1),
+        // the facts show the ConfigMaps of the namespace, and it is not among them
+        (
+            "--facts other.yaml",
+            "deny: VAP replicas at -: failed to configure binding: no params found",
+            1,
+        ),
+        (
+            "--facts elsewhere.yaml",
+            "cannot tell: ConfigMap limits of namespace rules not known",
+            0,
+        ),
+        // what is checked together says nothing about what else is there
+        (
+            "other.yaml",
+            "cannot tell: ConfigMap limits of namespace rules not known",
+            0,
+        ),
+    ] {
+        let output = folder.sluice(&format!("check x.yaml {more} --policies policies"));
+        let told = text(&output);
+        assert_eq!(output.status.code(), Some(code), "{more}: {told}");
+        assert!(told.contains(said), "{more}: {told}");
+    }
+    // among the policy files they go before
+    folder.write("policies/limits.yaml", limits.replace("'5'", "'6'"));
+    let output = folder.sluice("check x.yaml --facts limits.yaml --policies policies");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
 }
 
 #[test]

@@ -47,8 +47,10 @@ async fn compare(place: &Place) -> anyhow::Result<()> {
     let namespace = &place.namespace;
     let policies = bound(namespace)?;
     let file = place.written("policies.yaml", &policies)?;
+    // check finds them in the cluster
+    let limits = place.written("limits.yaml", &limits(namespace))?;
     place
-        .kubectl(User::Admin, &format!("apply -f {file}"))
+        .kubectl(User::Admin, &format!("apply -f {file} -f {limits}"))
         .await?
         .ok()?;
 
@@ -115,7 +117,7 @@ async fn agree(place: &Place, what: &str, line: &str, checked: &Said) -> anyhow:
     })
 }
 
-/// The policies of the file, each bound to warn, and what they take parameters from.
+/// The policies of the file, each bound to warn.
 fn bound(namespace: &str) -> anyhow::Result<String> {
     let policies = POLICIES.replace("NAMESPACE", namespace);
     let mut documents = vec![policies.clone()];
@@ -132,14 +134,21 @@ fn bound(namespace: &str) -> anyhow::Result<String> {
         });
         documents.push(binding.to_string());
     }
-    for (name, most) in [("strict", "2"), ("lax", "6")] {
-        let config_map = json!({
+    Ok(documents.join("\n---\n"))
+}
+
+/// What they take parameters from.
+fn limits(namespace: &str) -> String {
+    let config_map = |(name, most)| {
+        json!({
             "apiVersion": "v1", "kind": "ConfigMap",
             "metadata": {"name": name, "namespace": namespace, "labels": {"limits": "yes"}}, "data": {"maxReplicas": most},
-        });
-        documents.push(config_map.to_string());
-    }
-    Ok(documents.join("\n---\n"))
+        })
+        .to_string()
+    };
+    [("strict", "2"), ("lax", "6")]
+        .map(config_map)
+        .join("\n---\n")
 }
 
 fn deployment(replicas: u32, image: &str) -> Value {

@@ -8,11 +8,11 @@ use sluice_cel::{Environment, Problem, Program, Type};
 use sluice_tree::{Value, json};
 
 use super::{
-    Admission, Binding, Param, Policy, Validation,
+    Admission, Binding, Policy, Validation,
     resource::CustomKinds,
     spec::{BindingSpec, Document, GROUP, Named, ParamRef, PolicySpec, ValidationAction, Written},
 };
-use crate::{PolicyProblem, schema::KubernetesVersion, view::lookup};
+use crate::{PolicyProblem, facts::Param, schema::KubernetesVersion, view::lookup};
 
 /// What the API server knows of a namespace and of a request, and a file does not. An expression that asks for one of these has no answer.
 const UNKNOWN: &[&str] = &[
@@ -104,7 +104,7 @@ pub(crate) fn compile<'a>(
                 .filter(|object| {
                     is(object, "apiVersion", &kind.api_version) && is(object, "kind", &kind.kind)
                 })
-                .map(|object| param(object, &admission.custom))
+                .map(|object| param(object, &admission.custom, Some("default")))
                 .collect();
         }
         policy.bindings.push(binding);
@@ -145,19 +145,20 @@ fn title(object: &Value) -> String {
     }
 }
 
-fn param(object: &Value, custom: &CustomKinds) -> Param {
+/// The object as a parameter. `elsewhere` is where kubectl puts one that names no namespace; without it that lies in none.
+pub(super) fn param(object: &Value, custom: &CustomKinds, elsewhere: Option<&str>) -> Param {
     let text = |path: &str| {
         lookup(object, path)
             .and_then(Value::as_str)
             .unwrap_or_default()
     };
     let namespaced = custom.is_namespaced(text("apiVersion"), text("kind"));
+    let namespace = match text("metadata.namespace") {
+        "" => elsewhere,
+        namespace => Some(namespace),
+    };
     Param {
-        // where kubectl puts what names no namespace
-        namespace: namespaced.then(|| match text("metadata.namespace") {
-            "" => "default".to_owned(),
-            namespace => namespace.to_owned(),
-        }),
+        namespace: namespace.filter(|_| namespaced).map(str::to_owned),
         name: text("metadata.name").to_owned(),
         object: object.clone(),
     }

@@ -5,13 +5,14 @@ use sluice_cel::{Arena, Bindings, Budget, Fault, Program, Value as CelValue};
 use sluice_tree::{Map, Value, json};
 
 use super::{
-    Admission, Binding, Param, Policy, Validation,
+    Admission, Binding, Policy, Validation,
     matching::{self, Matches},
     resource::Asked,
     spec::{FailurePolicy, NotFound, ParamRef},
 };
 use crate::{
     Facts, Named, Operation, Subject,
+    facts::Param,
     own::{cut, line, stored},
     rule::RawFinding,
     view::View,
@@ -231,7 +232,7 @@ impl Policy {
                 unknown(
                     format!("{what} not known"),
                     format!(
-                        "{what} among the policy files ({})",
+                        "{what} among the policy files, from the cluster or a file of facts ({})",
                         self.whose(binding, None)
                     ),
                 ),
@@ -252,13 +253,22 @@ impl Policy {
         &self,
         binding: &'a Binding,
         request: &Request,
-        facts: &Facts<'_>,
+        facts: &Facts<'a>,
     ) -> Parameters<'a> {
         let (Some(kind), Some(reference)) = (&self.param_kind, &binding.spec.param_ref) else {
             return Parameters::These(vec![None]);
         };
+        let (api_version, named_kind) = (kind.api_version.as_str(), kind.kind.as_str());
+        let beside = facts
+            .params
+            .map_or(&[][..], |params| params.of(api_version, named_kind));
+        // what lies among the policy files goes before what the cluster has
+        let beside = beside
+            .iter()
+            .filter(|param| !binding.params.iter().any(|own| own.is_at(param)));
+        let all: Vec<&'a Param> = binding.params.iter().chain(beside).collect();
         // whether the kind lies in namespaces shows in its objects; without any, in what the binding says
-        let namespaced = match binding.params.first() {
+        let namespaced = match all.first() {
             Some(param) => param.namespace.is_some(),
             None => crate::schema::table::Table::shipped()
                 .namespaced(&kind.api_version, &kind.kind)
@@ -283,14 +293,19 @@ impl Policy {
             }
             (false, None) => None,
         };
-        let found: Vec<Option<&Param>> = binding
-            .params
-            .iter()
+        let found: Vec<Option<&Param>> = all
+            .into_iter()
             .filter(|param| param.namespace.as_deref() == namespace && is_meant(reference, param))
             .map(Some)
             .collect();
         if !found.is_empty() {
             return Parameters::These(found);
+        }
+        if facts
+            .params
+            .is_some_and(|params| params.is_whole(api_version, named_kind, namespace))
+        {
+            return Parameters::NotThere;
         }
         if let Some(name) = &reference.name
             && namespace.is_none_or(|namespace| namespace == request.namespace)
@@ -487,7 +502,7 @@ impl Policy {
     }
 }
 
-fn is_meant(reference: &ParamRef, param: &Param) -> bool {
+pub(super) fn is_meant(reference: &ParamRef, param: &Param) -> bool {
     match (&reference.name, &reference.selector) {
         (Some(name), _) if !name.is_empty() => *name == param.name,
         (_, Some(selector)) => selector.matches(&matching::labels(&param.object)),

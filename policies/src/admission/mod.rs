@@ -29,6 +29,8 @@ pub(crate) use compile::{check, compile};
 use resource::CustomKinds;
 use spec::{BindingSpec, Document, FailurePolicy, MatchResources, ParamKind};
 
+use crate::facts::Param;
+
 /// The code of every finding of a `ValidatingAdmissionPolicy`.
 pub const CODE: &str = "VAP";
 
@@ -72,6 +74,29 @@ impl Admission {
     pub fn len(&self) -> usize {
         self.policies.len()
     }
+
+    /// The kinds, as `apiVersion` and kind, of the objects from which policies take their parameters.
+    pub fn parameter_kinds(&self) -> impl Iterator<Item = (&str, &str)> {
+        let kinds = self.policies.iter().flat_map(|policy| &policy.param_kind);
+        kinds.map(|kind| (kind.api_version.as_str(), kind.kind.as_str()))
+    }
+
+    /// An object of such a kind. `namespace` is where one lies that names none, although its kind lies in namespaces; without it that is taken as it stands.
+    pub fn parameter(&self, object: &Value, namespace: Option<&str>) -> Option<Param> {
+        let text = |field: &str| object.get(field).and_then(Value::as_str);
+        let of = (text("apiVersion")?, text("kind")?);
+        self.parameter_kinds()
+            .any(|kind| kind == of)
+            .then(|| compile::param(object, &self.custom, namespace))
+    }
+
+    /// Whether a binding takes this object as a parameter, for whatever request.
+    pub fn means(&self, param: &Param) -> bool {
+        let bindings = self.policies.iter().flat_map(|policy| &policy.bindings);
+        bindings
+            .filter_map(|binding| binding.spec.param_ref.as_ref())
+            .any(|reference| judge::is_meant(reference, param))
+    }
 }
 
 /// One policy with its bindings.
@@ -100,14 +125,6 @@ struct Binding {
     name: String,
     spec: BindingSpec,
     action: Action,
-    /// The objects among which its parameters are; those of the kind of the policy.
+    /// The objects among the policy files of which some are its parameters; those of the kind of the policy.
     params: Vec<Param>,
-}
-
-/// An object that may be a parameter.
-#[derive(Debug)]
-struct Param {
-    namespace: Option<String>,
-    name: String,
-    object: Value,
 }

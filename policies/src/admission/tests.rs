@@ -453,7 +453,7 @@ fn parameters_are_objects_among_the_files() {
             &here,
             4,
             vec![
-                "Warn VAP p at -: cannot tell: ReplicaLimit none of namespace shop not known; needs: ReplicaLimit none of namespace shop among the policy files",
+                "Warn VAP p at -: cannot tell: ReplicaLimit none of namespace shop not known; needs: ReplicaLimit none of namespace shop among the policy files, from the cluster or a file of facts",
             ],
         ),
         (

@@ -11,6 +11,7 @@ mod keys;
 mod kind;
 mod node;
 mod observed_peak;
+mod params;
 mod pod_template;
 mod service;
 mod stock;
@@ -25,6 +26,7 @@ pub use keys::{KeyScope, Keys, ObjectKeys};
 pub use kind::{FactKind, Keyed, Named};
 pub use node::Node;
 pub use observed_peak::{ObservedPeak, Peaks};
+pub use params::{Param, Params};
 pub use pod_template::{NamedPort, PodTemplate, PodTemplates};
 pub use service::{Service, ServicePort, Target};
 pub use stock::Stock;
@@ -54,6 +56,8 @@ pub struct Facts<'a> {
     pub nodes: Listed<'a, Node>,
     /// The most memory that containers of the namespace were seen to use.
     pub peaks: Peaks<'a>,
+    /// Objects from which policies of the API server take their parameters, beside those among the policy files.
+    pub params: Option<&'a Params>,
     /// Who makes the request: `userInfo` of the admission review.
     pub user: Option<&'a Value>,
 }

@@ -17,6 +17,7 @@ mod tests;
 use std::{collections::BTreeSet, sync::Arc};
 
 use sluice_api::{Action, component::LabelSelector, policy::OnUnknown};
+use sluice_tree::Value;
 
 pub use compile::PolicySource;
 pub use compiler::Compiler;
@@ -24,7 +25,7 @@ pub use problem::PolicyProblem;
 
 use crate::{
     admission::Admission,
-    facts::{FactKind, KeyScope, Keyed},
+    facts::{FactKind, KeyScope, Keyed, Param},
     own::OwnRule,
     rule::{ParameterValue, Rule},
     rules::TARGET_VERSION,
@@ -124,6 +125,24 @@ impl PolicySet {
     #[must_use]
     pub fn judges(&self, kind: Kind) -> bool {
         !self.by_kind[kind.index()].is_empty()
+    }
+
+    /// The kinds, as `apiVersion` and kind, of the objects from which policies of the API server take their parameters.
+    pub fn parameter_kinds(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.admission.parameter_kinds()
+    }
+
+    /// An object of such a kind; `None` for any other. `namespace` is where one lies that names none although its kind lies in namespaces; without it, as for
+    /// objects of a cluster, it lies in none.
+    #[must_use]
+    pub fn parameter(&self, object: &Value, namespace: Option<&str>) -> Option<Param> {
+        self.admission.parameter(object, namespace)
+    }
+
+    /// Whether a binding takes this object as a parameter.
+    #[must_use]
+    pub fn means(&self, param: &Param) -> bool {
+        self.admission.means(param)
     }
 
     /// How many policies are in force.
