@@ -3,14 +3,15 @@
 use std::path::Path;
 
 use sluice_api::{PolicySpec, SYSTEM_NAMESPACE};
-use sluice_policies::{PolicySet, PolicySource, is_admission_policy};
+use sluice_policies::{PolicyProblem, PolicySet, PolicySource, is_admission_policy};
 use sluice_probes::validate::TargetRules;
 
 use crate::{
     manifest::{
-        Problem,
+        Position, Problem,
         document::{self, Object},
         source::{self, Source},
+        spot,
     },
     own,
 };
@@ -118,7 +119,7 @@ pub fn of_sources(sources: &[Source], mut problems: Vec<Problem>) -> Loaded {
                     spec,
                 ));
             }
-            Ok(_) => problems.extend(found),
+            Ok(spec) => problems.extend(sharpened(policy, &spec, found, sources)),
             Err(_) if !found.is_empty() => problems.extend(found),
             Err(error) => problems.push(policy.problem("spec", format!("spec: {error}"))),
         }
@@ -129,12 +130,13 @@ pub fn of_sources(sources: &[Source], mut problems: Vec<Problem>) -> Loaded {
         if found.is_empty() {
             documents.push(object);
         }
-        let told = found
-            .iter()
-            .map(|problem| object.problem(&problem.path, problem.to_string()));
+        let told = found.iter().map(|problem| {
+            let place = place(object, problem, sources);
+            Problem::at(&object.file, place, problem.to_string())
+        });
         problems.extend(told);
     }
-    let sources = specs.iter().map(|(policy, namespace, spec)| PolicySource {
+    let compiled = specs.iter().map(|(policy, namespace, spec)| PolicySource {
         namespace,
         name: policy.value["metadata"]["name"]
             .as_str()
@@ -143,7 +145,7 @@ pub fn of_sources(sources: &[Source], mut problems: Vec<Problem>) -> Loaded {
         cluster_wide: namespace == SYSTEM_NAMESPACE,
     });
     let (set, left_out) =
-        PolicySet::compile_with(sources, documents.iter().map(|object| &object.value));
+        PolicySet::compile_with(compiled, documents.iter().map(|object| &object.value));
     for problem in left_out {
         let of_specs = specs.iter().find(|(policy, namespace, _)| {
             format!("{namespace}/{}", policy.name()) == problem.policy
@@ -161,6 +163,34 @@ pub fn of_sources(sources: &[Source], mut problems: Vec<Problem>) -> Loaded {
         });
     }
     Loaded { set, problems }
+}
+
+/// The same problems of a Policy, those in an expression at their spot.
+fn sharpened(
+    policy: &Object,
+    spec: &PolicySpec,
+    found: Vec<Problem>,
+    sources: &[Source],
+) -> Vec<Problem> {
+    let typed = PolicySet::check(spec);
+    let sharpen = |told: Problem| {
+        let same = typed.iter().find(|one| one.to_string() == told.message);
+        match same {
+            Some(one) => Problem::at(&told.file, place(policy, one, sources), told.message),
+            None => told,
+        }
+    };
+    found.into_iter().map(sharpen).collect()
+}
+
+/// Where a problem is: in an expression at its spot, where the file has the expression as it is, else at the field.
+fn place(object: &Object, problem: &PolicyProblem, sources: &[Source]) -> Position {
+    let field = object.locate(&problem.path);
+    let exact = || {
+        let source = sources.iter().find(|source| source.name == object.file)?;
+        spot::of_excerpt(&source.text, field, problem.excerpt.as_deref()?)
+    };
+    exact().unwrap_or(field)
 }
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
 //! Manifests as kubectl reads them, with the position of every field.
 //!
 //! [`source`] reads files, folders, globs and the standard input; [`split`] cuts a text into documents, so that a broken one hides nothing of the others;
-//! [`tree`] is one parsed document; [`document`] turns a document into Kubernetes objects, lists taken apart. I/O only in [`source`].
+//! [`tree`] is one parsed document; [`document`] turns a document into Kubernetes objects, lists taken apart; [`spot`] finds a
+//! place inside the text of a field. I/O only in [`source`].
 
 pub mod document;
 pub mod path;
 pub mod source;
 pub mod split;
+pub mod spot;
 pub mod tree;
 
 use std::fmt;

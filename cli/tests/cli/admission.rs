@@ -88,7 +88,13 @@ fn what_is_wrong_with_them_is_told_with_its_place() {
         (
             "object.spec.replicas <= int(params.data.max)",
             "object.spec.replicas =< int(params.data.max)",
-            "p.yaml:10:5: policy: spec.validations[0].expression: line 1, column 22: unexpected",
+            "p.yaml:10:38: policy: spec.validations[0].expression: line 1, column 22: unexpected",
+            2,
+        ),
+        (
+            "expression: object.spec.replicas <= int(params.data.max)",
+            "expression: |\n      object.spec.replicas <= 5 ||\n      objct.spec.replicas <= 9",
+            "p.yaml:12:7: policy: spec.validations[0].expression: line 2, column 1: unknown variable objct; passes: did you mean object?\n    objct.spec.replicas <= 9\n    ^\n",
             2,
         ),
         (
@@ -124,6 +130,25 @@ fn what_is_wrong_with_them_is_told_with_its_place() {
         let said = said.replace("policy: ", "");
         assert!(told.contains(&said), "{said}\n{told}");
     }
+}
+
+#[test]
+fn what_is_wrong_in_an_own_rule_is_told_at_its_spot_too() {
+    let folder = Folder::new("own-rule-spot");
+    folder.write("x.yaml", deployment(5));
+    folder.write(
+        "p.yaml",
+        "apiVersion: sluice.dev/v1alpha1\nkind: Policy\nmetadata: {name: p}\nspec:\n  rules:\n  - name: small\n    kinds: [Deployment]\n    cel: object.spec.replica <= 5\n",
+    );
+    let output = folder.sluice("check x.yaml --policies p.yaml");
+    let told = text(&output);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(
+        told.contains(
+            "p.yaml:8:21: spec.rules[0].cel: line 1, column 12: object.spec has no field replica"
+        ),
+        "{told}"
+    );
 }
 
 #[test]
