@@ -12,8 +12,8 @@ use k8s_openapi::api::{
     networking::v1::Ingress,
     policy::v1::PodDisruptionBudget,
 };
-use kube::{Client, core::ApiResource};
-use serde::Serialize;
+use kube::{Client, Resource, core::ApiResource};
+use serde::{Serialize, de::DeserializeOwned};
 use sluice_api::{
     Action, Certainty, Finding, Mode, Policy, PolicyException, SYSTEM_NAMESPACE, finding, label,
 };
@@ -192,30 +192,18 @@ async fn one_namespace(client: &Client, name: &str) -> anyhow::Result<Vec<Value>
 
 /// The policies in force, and why others are not.
 async fn of_cluster(client: &Client) -> anyhow::Result<(PolicySet, Vec<String>)> {
-    let (mut problems, mut policies) = (Vec::new(), Vec::new());
-    for object in facts::all(client, &ApiResource::erase::<Policy>(&()), None).await? {
-        let text = |pointer: &str| {
-            object
-                .pointer(pointer)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned()
-        };
-        let (namespace, name) = (text("/metadata/namespace"), text("/metadata/name"));
-        match sluice_tree::from_value::<Policy>(object) {
-            Ok(policy) => policies.push((namespace, name, policy.spec)),
-            Err(error) => {
-                problems.push(format!("policy {namespace}/{name} cannot be read: {error}"))
-            }
-        }
-    }
+    let (policies, mut problems) = stored::<Policy>(client, "policy").await?;
     let (set, left_out) =
-        PolicySet::compile(policies.iter().map(|(namespace, name, spec)| PolicySource {
-            namespace,
-            name,
-            spec,
-            cluster_wide: namespace == SYSTEM_NAMESPACE,
-        }));
+        PolicySet::compile(
+            policies
+                .iter()
+                .map(|(namespace, name, policy)| PolicySource {
+                    namespace,
+                    name,
+                    spec: &policy.spec,
+                    cluster_wide: namespace == SYSTEM_NAMESPACE,
+                }),
+        );
     problems.extend(left_out.iter().map(ToString::to_string));
     if policies.is_empty() {
         problems.push("there is no policy in the cluster: nothing can be found (`sluice install` applies the shipped ones)".to_owned());
@@ -228,9 +216,26 @@ async fn exceptions_of_cluster(
     client: &Client,
     bounds: ExceptionBounds,
 ) -> anyhow::Result<(Exceptions, Vec<String>)> {
-    let (mut problems, mut specs) = (Vec::new(), Vec::new());
-    let resource = ApiResource::erase::<PolicyException>(&());
-    for object in facts::all(client, &resource, None).await? {
+    let (found, mut problems) = stored::<PolicyException>(client, "exception").await?;
+    let specs: Vec<_> = found
+        .into_iter()
+        .map(|(namespace, name, exception)| (namespace, name, exception.spec))
+        .collect();
+    let (exceptions, left_out) = exceptions::compile(&specs, bounds);
+    problems.extend(left_out);
+    Ok((exceptions, problems))
+}
+
+/// An object with its namespace and name.
+type Placed<K> = (String, String, K);
+
+/// Every object of a kind, and why one cannot be read; `called` is the kind for people.
+async fn stored<K>(client: &Client, called: &str) -> anyhow::Result<(Vec<Placed<K>>, Vec<String>)>
+where
+    K: Resource<DynamicType = ()> + DeserializeOwned,
+{
+    let (mut objects, mut problems) = (Vec::new(), Vec::new());
+    for object in facts::all(client, &ApiResource::erase::<K>(&()), None).await? {
         let text = |pointer: &str| {
             object
                 .pointer(pointer)
@@ -239,18 +244,14 @@ async fn exceptions_of_cluster(
                 .to_owned()
         };
         let (namespace, name) = (text("/metadata/namespace"), text("/metadata/name"));
-        match sluice_tree::from_value::<PolicyException>(object) {
-            Ok(exception) => specs.push((namespace, name, exception.spec)),
-            Err(error) => {
-                problems.push(format!(
-                    "exception {namespace}/{name} cannot be read: {error}"
-                ));
-            }
+        match sluice_tree::from_value::<K>(object) {
+            Ok(object) => objects.push((namespace, name, object)),
+            Err(error) => problems.push(format!(
+                "{called} {namespace}/{name} cannot be read: {error}"
+            )),
         }
     }
-    let (exceptions, left_out) = exceptions::compile(&specs, bounds);
-    problems.extend(left_out);
-    Ok((exceptions, problems))
+    Ok((objects, problems))
 }
 
 /// What judges.

@@ -149,6 +149,22 @@ pub fn one_line(text: &str) -> String {
         .collect()
 }
 
+/// An error with its causes on one line, from what was tried to why it failed. A cause that was told already is left out: errors of other crates repeat
+/// theirs in their own words.
+#[must_use]
+pub fn chain(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
+}
+
 /// Rows in columns, as kubectl prints them.
 #[must_use]
 pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
@@ -210,6 +226,43 @@ mod tests {
                 (shown.to_owned(), used),
                 "{text:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_cause_is_told_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("{said}")]
+        struct Failed {
+            said: &'static str,
+            #[source]
+            source: Option<Box<Failed>>,
+        }
+        let failed = |said, source: Option<Failed>| Failed {
+            said,
+            source: source.map(Box::new),
+        };
+        for (causes, told) in [
+            (
+                vec!["cannot read a", "no such file"],
+                "cannot read a: no such file",
+            ),
+            (
+                vec![
+                    "a cannot be used",
+                    "cannot read a: no such file",
+                    "no such file",
+                ],
+                "a cannot be used: cannot read a: no such file",
+            ),
+            (vec!["no file", "no", "disk full"], "no file: disk full"),
+            (vec!["one"], "one"),
+        ] {
+            let error = causes
+                .into_iter()
+                .rev()
+                .fold(None, |source, said| Some(failed(said, source)));
+            assert_eq!(chain(&anyhow::Error::new(error.unwrap())), told);
         }
     }
 

@@ -50,8 +50,7 @@ pub fn main() -> ExitCode {
     match runtime.block_on(run(arguments)) {
         Ok(outcome) => outcome.into(),
         Err(error) => {
-            // the whole chain on one line, from what was tried to why it failed
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", console::chain(&error));
             Outcome::CannotTell.into()
         }
     }

@@ -324,7 +324,7 @@ async fn restore_all(client: &Client, releases: &[Release]) -> anyhow::Result<Ve
         match restore_one(client, namespace, name, releases).await {
             Ok(Some(does)) => console::print(&format!("{what}: {}\n", does.join(", ")))?,
             Ok(None) => {}
-            Err(error) => left.push(format!("{what}: {error:#}")),
+            Err(error) => left.push(format!("{what}: {}", console::chain(&error))),
         }
     }
     Ok(left)

@@ -307,7 +307,10 @@ async fn watch(client: &Client, namespace: &str, named: &Named) -> anyhow::Resul
             }
             // an API server that restarts is no reason to stop looking
             Err(error) if wait::passes_by(&error) => {
-                let note = format!("the API server does not answer, trying again: {error:#}");
+                let note = format!(
+                    "the API server does not answer, trying again: {}",
+                    console::chain(&error)
+                );
                 (style.paint(Tone::Doubtful, &one_line(&note)), None)
             }
             Err(error) => return Err(error),

@@ -53,7 +53,10 @@ pub async fn wait(
             Ok(found) => found.progress(),
             Err(error) if passes_by(&error) => {
                 told.say(
-                    &format!("the API server does not answer, trying again: {error:#}"),
+                    &format!(
+                        "the API server does not answer, trying again: {}",
+                        console::chain(&error)
+                    ),
                     format,
                     style,
                     Tone::Doubtful,

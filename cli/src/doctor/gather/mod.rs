@@ -31,6 +31,7 @@ use super::{
 };
 use crate::{
     cluster::{explained, facts as objects, heartbeat, replicas},
+    console,
     generate::install::Part,
     installation::{apply, install, supported},
 };
@@ -88,7 +89,7 @@ pub async fn gather(client: &Client, now: Timestamp, stuck_after: Duration) -> F
 
 /// An error in the words in which it is told.
 async fn said<T>(asked: impl Future<Output = anyhow::Result<T>>) -> Known<T> {
-    asked.await.map_err(|error| format!("{error:#}"))
+    asked.await.map_err(|error| console::chain(&error))
 }
 
 /// Every configuration that is Sluice's by its name, or that asks Sluice's Service.
