@@ -22,6 +22,12 @@ use crate::{
 
 const SWEEP: &str = concat!(include_str!("../../cluster/sweep.sh"), "sweep \"$0\"\n");
 
+/// ADDRESS BEHAVIOUR: a PUT without any program for it.
+const TELL: &str = r#"exec 3<> "/dev/tcp/$0/8080"
+printf 'PUT /behaviour HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s' "$0" "${#1}" "$1" >&3
+read -r answer <&3
+[[ $answer == *" 200 "* ]] || { echo "$answer" >&2; exit 1; }"#;
+
 /// What a pod uses, as its cgroup accounts it.
 #[derive(Clone, Copy, Debug)]
 pub struct Usage {
@@ -62,6 +68,54 @@ impl Cluster {
     pub async fn start_api_server(&self) -> anyhow::Result<()> {
         self.start_component(Component::ApiServer)?;
         wait_until_ready(&self.client(User::Admin).await?).await
+    }
+
+    /// Starts what has ended for want of an API server, as the node of a control plane would: controller manager and scheduler end when they cannot renew
+    /// their leases.
+    ///
+    /// # Errors
+    /// When one cannot be started.
+    pub fn start_what_ended(&self) -> anyhow::Result<()> {
+        for component in [Component::ControllerManager, Component::Scheduler] {
+            let ended = self.running().as_ref().is_none_or(|running| {
+                let process = running.components.get(&component);
+                process.is_none_or(|process| process.status().is_some())
+            });
+            if ended {
+                self.start_component(component)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells a pod of the test application how to behave, past an API server that may be away.
+    ///
+    /// # Errors
+    /// When it is not reached from the node, or does not take it.
+    pub fn tell(&self, address: &str, behaviour: &serde_json::Value) -> anyhow::Result<()> {
+        let network = format!("--net={}", self.network()?.display());
+        let output = Command::new("nsenter")
+            .args([
+                network.as_str(),
+                "--",
+                "timeout",
+                "10",
+                "bash",
+                "-c",
+                TELL,
+                address,
+            ])
+            .arg(behaviour.to_string())
+            .stdin(Stdio::null())
+            .output()
+            .context("cannot run nsenter")?;
+        if !output.status.success() {
+            bail!(
+                "{address} cannot be told to behave: {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+        Ok(())
     }
 
     /// The node's power is cut and comes back: every process of the cluster is ended at once and started again on the same data. Returns when the

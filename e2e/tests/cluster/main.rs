@@ -2,6 +2,7 @@
 //! first and counts them as skipped there.
 
 mod bad_releases;
+mod during_a_release;
 mod installation;
 mod lock_out;
 mod node;
