@@ -3,6 +3,7 @@
 
 mod bad_releases;
 mod during_a_release;
+mod foreign_names;
 mod installation;
 mod lock_out;
 mod node;

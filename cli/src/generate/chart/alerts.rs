@@ -154,7 +154,7 @@ pub const ALERTS: &[Alert] = &[
         severity: "warning",
         summary: "Policies or exceptions are left out because they are broken",
         description: "What they say does not count: rules do not judge, or exceptions do not except.",
-        repair: "Their conditions tell what is wrong: `kubectl get policies,policyexceptions -A`.",
+        repair: "Their conditions tell what is wrong: `kubectl get policies.sluice.dev,policyexceptions.sluice.dev -A`.",
     },
     Alert {
         name: "SluicePoliciesDiffer",
