@@ -4,7 +4,7 @@ SHELL := /bin/bash
 # A first build is a tenth shorter without what only makes the next ones shorter. Who builds by hand has that, and then so do these steps.
 export CARGO_INCREMENTAL ?= $(if $(wildcard target/debug/incremental/*),1,0)
 
-.PHONY: help preflight programs build images demo cluster cluster-down soak test check generate bench bench-peers fuzz
+.PHONY: help preflight programs build images demo cluster cluster-down bench-cluster soak test check generate bench bench-peers fuzz
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -26,6 +26,11 @@ cluster: programs build images ## a real cluster on this machine (root): kubelet
 	@e2e/programs/build-node.sh > /dev/null
 	@scripts/images.sh test
 	@target/debug/sluice-cluster up
+
+bench-cluster: programs build images ## memory and CPU of the installed pods, and what a killed webhook costs, on the real cluster (root)
+	@e2e/programs/build-node.sh > /dev/null
+	@scripts/images.sh test > /dev/null
+	@target/debug/sluice-cluster measure $(if $(WRITE),--write docs/numbers-cluster.md)
 
 soak: programs build images ## releases on the real cluster for SOAK_SECONDS (2 hours) while its daemons die and its API server is away (root)
 	@e2e/programs/build-node.sh > /dev/null

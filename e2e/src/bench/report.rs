@@ -128,13 +128,10 @@ impl Report {
         text
     }
 
-    /// As a page of the documentation.
+    /// As a page of the documentation, under `head`.
     #[must_use]
-    pub fn page(&self) -> String {
-        let mut text = format!(
-            "# Numbers\n\nWritten by `make bench WRITE=1` from one run; `make bench` measures again. Release builds on a real control plane (etcd, kube-apiserver,\ncontroller manager and scheduler) that shares the machine with what is measured.\n\n{}\n",
-            self.machine
-        );
+    pub fn page(&self, head: &str) -> String {
+        let mut text = format!("{head}\n\n{}\n", self.machine);
         for section in &self.sections {
             let _ = writeln!(text, "\n## {}\n\n{}\n", section.title, section.how);
             text.push_str("| | measured | bar | |\n|---|---:|---|---|\n");
@@ -208,6 +205,10 @@ mod tests {
         };
         assert_eq!(report.missed(), 2);
         assert!(report.table().contains("1 of 3 bars kept, 2 missed"));
-        assert!(report.page().contains("| b | 1.00 % | ≥ 2 % | missed |"));
+        assert!(
+            report
+                .page("# Numbers")
+                .contains("| b | 1.00 % | ≥ 2 % | missed |")
+        );
     }
 }

@@ -12,6 +12,9 @@ use sluice_e2e::bench::{
     rest,
 };
 
+/// How the page begins.
+const HEAD: &str = "# Numbers\n\nWritten by `make bench WRITE=1` from one run; `make bench` measures again. Release builds on a real control plane (etcd, kube-apiserver,\ncontroller manager and scheduler) that shares the machine with what is measured. The installed pods on a real cluster: [numbers-cluster.md](numbers-cluster.md).";
+
 /// What Sluice costs, on a real control plane.
 #[derive(Parser)]
 struct Arguments {
@@ -97,7 +100,7 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<Report> {
     }
     println!("{}", report.table());
     if let Some(file) = &arguments.write {
-        std::fs::write(file, report.page())
+        std::fs::write(file, report.page(HEAD))
             .with_context(|| format!("cannot write {}", file.display()))?;
     }
     Ok(report)

@@ -9,7 +9,11 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 use clap::{Parser, Subcommand};
-use sluice_e2e::{Cluster, ClusterOptions, User, cluster};
+use sluice_e2e::{
+    Cluster, ClusterOptions, User,
+    bench::{machine, pods, report::Report},
+    cluster,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// A real cluster on this machine: one node with containers, Services and DNS.
@@ -25,6 +29,15 @@ enum What {
     Up,
     /// End it
     Down,
+    /// Measure the installed pods on one of its own
+    Measure {
+        /// Write the numbers as a page too
+        #[arg(long, value_name = "FILE")]
+        write: Option<PathBuf>,
+        /// Seconds for which each state is looked at
+        #[arg(long, default_value_t = 30)]
+        seconds: u64,
+    },
     /// Say why this machine cannot run one, one reason a line
     Check,
     /// Be it: what `up` leaves running
@@ -43,6 +56,14 @@ async fn main() -> anyhow::Result<()> {
         What::Up => up(),
         What::Down => down(),
         What::Check => cluster::preflight::require(None),
+        What::Measure { write, seconds } => {
+            let length = Duration::from_secs(seconds);
+            tokio::select! {
+                measured = measure(length, write.as_deref()) => measured,
+                // dropped on the way out: the cluster ends with it
+                _ = tokio::signal::ctrl_c() => bail!("interrupted"),
+            }
+        }
         What::Hold => hold().await,
     }
 }
@@ -153,6 +174,22 @@ async fn hold() -> anyhow::Result<()> {
         _ = interrupt.recv() => {}
     }
     drop(cluster);
+    Ok(())
+}
+
+/// How the page begins.
+const HEAD: &str = "# Numbers on the real cluster\n\nWritten by `make bench-cluster WRITE=1` from one run; `make bench-cluster` measures again.";
+
+async fn measure(length: Duration, write: Option<&Path>) -> anyhow::Result<()> {
+    let report = Report {
+        machine: machine::description(),
+        sections: pods::measure(length).await?,
+    };
+    println!("{}", report.table());
+    if let Some(file) = write {
+        fs::write(file, report.page(HEAD))
+            .with_context(|| format!("cannot write {}", file.display()))?;
+    }
     Ok(())
 }
 
