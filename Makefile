@@ -40,8 +40,8 @@ soak: programs build images ## releases on the real cluster for SOAK_SECONDS (2 
 cluster-down: ## ends it and leaves nothing behind
 	@target/debug/sluice-cluster down
 
-demo: programs build ## the story: a risky apply refused, a release gated, stepped and undone (KEEP=1 leaves the cluster running)
-	@target/debug/sluice-demo $(if $(KEEP),--keep)
+demo: programs build ## the story: a risky apply refused, a release gated, stepped and undone (KEEP=1 leaves it running, ON=plane needs no root)
+	@scripts/demo.sh $(if $(KEEP),--keep)
 
 test: preflight ## every test, those against the control plane and, where this machine can run one, the real cluster included
 	@scripts/test.sh

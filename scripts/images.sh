@@ -33,10 +33,9 @@ for kind in "${@:-product}"; do
         shift
         pack one --reference "registry.test/shop/checkout:$tag" --program "$programs/sluice-test-app" --env "VERSION=$tag" "$@" --to "$images/test/checkout-$tag.tar"
       }
-      app v1
-      app v2
-      # answers every request with an error, and its readiness does not notice
-      app v2--errors-100 --env 'BEHAVIOUR={"errors": 1}'
+      for tag in v1 v2 v4 v5; do app "$tag"; done
+      # answer every request with an error, and their readiness does not notice
+      for tag in v2--errors-100 v3--errors-100; do app "$tag" --env 'BEHAVIOUR={"errors": 1}'; done
       # a job: asks once and ends
       pack one --reference registry.test/shop/report:v1 --program "$programs/sluice-test-app" --to "$images/test/report-v1.tar" -- get http://payments.shop.svc/
       ;;

@@ -23,13 +23,16 @@ def wanted(lines):
             keep = head.group(1) in STEPS
         if plain.startswith("Summary of"):
             keep = True
+        # where it was played
+        if plain.startswith("The story of"):
+            yield plain
         # what kubectl echoes of the patch it sent says nothing new
         if keep and not re.match(r"^(     (\{\"|to:|Resource: |Name: |Error from server|Waiting for|Warning: resource)|(real|user|sys)\b)", plain):
             yield plain
 
 
 def colour(line):
-    if step.match(line) or line.startswith("Summary"):
+    if step.match(line) or line.startswith(("Summary", "The story")):
         return "#7dd3fc"
     if line.startswith("   $ "):
         return "#f8fafc"

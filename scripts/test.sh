@@ -13,15 +13,8 @@ trap 'rm -rf "$log" "$SLUICE_AUDIT_LOGS"; [ -z "$programs" ] || kill -- "-$progr
 trap 'exit 130' INT TERM
 sum() { grep -E '^test result:' "$log" | grep -oE "[0-9]+ $1" | awk '{n += $1} END {print n + 0}'; }
 
-# Why the real cluster cannot run here, one reason a line.
-cannot() {
-  local debian
-  e2e/cluster/preflight.sh || return 0
-  debian=$(e2e/programs/build-node.sh debian) || { echo "the Debian packages of the node cannot be fetched"; return 0; }
-  e2e/cluster/preflight.sh "$debian/nft" || return 0
-  return 1
-}
-reasons=$(cannot) && real= || real=1
+# why not, where it cannot
+reasons=$(scripts/real-cluster.sh) && real=1 || real=
 # Helm and promtool take four minutes of processor time to build, which the first run of a newcomer does not have; where a real cluster runs, they are asked for too
 chart=${SLUICE_CHART-$real}
 

@@ -11,24 +11,22 @@ use serde_json::Value;
 use tokio::process::Command;
 
 use crate::{
-    Plane, User,
-    dataplane::Traffic,
-    installation::Installation,
-    plane::{self, Output},
+    User,
+    demo::ground::Ground,
+    plane::{self, Access, Output},
+    programs::own,
 };
 
 /// How many lines of an answer are shown; the rest is counted.
 const SHOWN_LINES: usize = 24;
 
-/// The plane, Sluice on it, and the terminal.
+/// Where it is played, and the terminal.
 pub struct Stage {
-    plane: Plane,
-    installation: Option<Installation>,
+    pub(super) ground: Ground,
     manifests: PathBuf,
     colour: bool,
     step: u32,
     began: Instant,
-    traffic: Vec<Traffic>,
 }
 
 /// What a command should lead to.
@@ -47,51 +45,25 @@ impl Stage {
     ///
     /// # Errors
     /// When that folder is not there.
-    pub fn new(plane: Plane, manifests: PathBuf) -> anyhow::Result<Self> {
+    pub fn new(ground: Ground, manifests: PathBuf) -> anyhow::Result<Self> {
         ensure!(
             manifests.is_dir(),
             "the manifests of the demo are not at {}",
             manifests.display()
         );
         Ok(Self {
-            plane,
-            installation: None,
+            ground,
             manifests,
             colour: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
             step: 0,
             began: Instant::now(),
-            traffic: Vec::new(),
         })
     }
 
-    /// The control plane.
+    /// The API server and its users.
     #[must_use]
-    pub fn plane(&self) -> &Plane {
-        &self.plane
-    }
-
-    /// Sluice's programs, once installed.
-    ///
-    /// # Errors
-    /// Before the step that installs them.
-    pub fn installation(&self) -> anyhow::Result<&Installation> {
-        self.installation
-            .as_ref()
-            .context("Sluice is not installed yet")
-    }
-
-    /// Sluice is there now.
-    pub fn installed(&mut self, installation: Installation) {
-        self.installation = Some(installation);
-    }
-
-    /// Users start to call a Service, until the end of the story.
-    pub fn users_call(&mut self, namespace: &str, service: &str, per_second: f64) {
-        let traffic = self
-            .plane
-            .dataplane()
-            .traffic(namespace, service, "/", per_second);
-        self.traffic.push(traffic);
+    pub fn access(&self) -> &Access {
+        &self.ground
     }
 
     /// A new step of the story.
@@ -140,7 +112,7 @@ impl Stage {
         expect: Expect,
         texts: &[&str],
     ) -> anyhow::Result<Output> {
-        let mut command = self.plane.kubectl_command(User::Admin);
+        let mut command = self.access().kubectl_command(User::Admin);
         command.args(words(line));
         self.run("kubectl", line, command, expect, texts).await
     }
@@ -150,7 +122,7 @@ impl Stage {
     /// # Errors
     /// When it fails.
     pub async fn quiet(&self, line: &str) -> anyhow::Result<String> {
-        let mut command = self.plane.kubectl_command(User::Admin);
+        let mut command = self.access().kubectl_command(User::Admin);
         command.args(words(line)).current_dir(&self.manifests);
         plane::run(command, None)
             .await?
@@ -178,10 +150,10 @@ impl Stage {
         expect: Expect,
         texts: &[&str],
     ) -> anyhow::Result<Output> {
-        let mut command = Command::new(self.installation()?.sluice_path());
+        let mut command = Command::new(own("sluice")?);
         command
             .args(words(line))
-            .env("KUBECONFIG", self.plane.kubeconfig(User::Admin))
+            .env("KUBECONFIG", self.access().kubeconfig(User::Admin))
             .kill_on_drop(true);
         self.run("sluice", line, command, expect, texts).await
     }
@@ -210,7 +182,8 @@ impl Stage {
             if Instant::now() > until {
                 bail!("not as told within {limit:?}: {what}; seen last: {seen}");
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            // each look is a kubectl, and takes the processor from what is waited for
+            tokio::time::sleep(Duration::from_millis(250)).await;
         }
     }
 

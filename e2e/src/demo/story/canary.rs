@@ -2,21 +2,18 @@
 
 use serde_json::Value;
 
-use crate::{
-    User,
-    demo::{
-        exposure::Exposure,
-        stage::{
-            Expect::{Code, Refusal, Success},
-            Stage,
-        },
-        summary::Summary,
+use crate::demo::{
+    exposure::Exposure,
+    stage::{
+        Expect::{Code, Refusal, Success},
+        Stage,
     },
+    summary::Summary,
 };
 
 pub(super) async fn play(stage: &mut Stage, summary: &mut Summary) -> anyhow::Result<()> {
     stage.step("A bad release: one canary, three bad samples, back by itself");
-    let exposure = Exposure::watch(stage.plane().client(User::Admin).await?, "shop");
+    let exposure = Exposure::watch(stage.client().await?, "shop");
     stage
         .kubectl("apply -f checkout-v3.yaml", Success, &["configured"])
         .await?;

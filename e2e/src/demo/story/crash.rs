@@ -5,37 +5,34 @@ use std::time::Duration;
 use crate::demo::stage::{Expect::Success, Stage};
 
 pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
-    stage.step("kill -9 of the controller in the middle of a release");
+    stage.step("kill -9 of the controllers in the middle of a release");
     stage
         .kubectl("apply -f checkout-v4.yaml", Success, &["configured"])
         .await?;
-    let plane = stage.plane();
+    let access = stage.access();
     stage
         .until("two pods run v4", Duration::from_secs(30), || async {
-            let new = new_pods(plane, ":v4").await?;
+            let new = new_pods(access, ":v4").await?;
             Ok((new >= 2, format!("{new} pods of v4")))
         })
         .await?;
-    let pid = stage.installation()?.controller_pid().unwrap_or_default();
-    stage.say(&format!("$ kill -9 {pid}"));
-    stage.installation()?.kill_controller();
-    let before = new_pods(plane, ":v4").await?;
+    stage.kill_controllers()?;
+    let before = new_pods(access, ":v4").await?;
     for _ in 0..15 {
         tokio::time::sleep(Duration::from_millis(200)).await;
-        let now = new_pods(plane, ":v4").await?;
+        let now = new_pods(access, ":v4").await?;
         anyhow::ensure!(
             now <= 10,
             "{now} pods of v4 while the controller is dead: more than the batch that was allowed"
         );
     }
-    let after = new_pods(plane, ":v4").await?;
+    let after = new_pods(access, ":v4").await?;
     stage.check(
         &format!("3 s without a controller: {before} pods of v4 before, {after} now, never more than the batch allows"),
         after <= 10,
         after,
     )?;
-    stage.installation()?.start_controller()?;
-    stage.installation()?.controller_ready().await?;
+    stage.controllers_return().await?;
     stage
         .sluice(
             "release wait deployment/checkout -n shop --timeout 60s",
@@ -47,9 +44,9 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
 }
 
 /// Pods that are asked to run an image with this tag and are not going.
-pub(super) async fn new_pods(plane: &crate::Plane, tag: &str) -> anyhow::Result<usize> {
+pub(super) async fn new_pods(access: &crate::plane::Access, tag: &str) -> anyhow::Result<usize> {
     let template = "jsonpath={range .items[*]}{.metadata.deletionTimestamp}|{.spec.containers[0].image}{\"\\n\"}{end}";
-    let pods = plane.kubectl(
+    let pods = access.kubectl(
         crate::User::Admin,
         [
             "-n",

@@ -19,7 +19,7 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
             &["successfully rolled out"],
         )
         .await?;
-    stage.users_call("shop", "checkout", 20.0);
+    stage.users_call("shop", "checkout").await?;
     stage
         .kubectl(
             "apply -f checkout-gate.yaml -f checkout-plan.yaml",
@@ -33,13 +33,11 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
         .await?;
 
     stage.say("payments starts to answer errors:");
-    stage
-        .kubectl("-n shop annotate pods -l app=payments fake.sluice.test/behaviour=errors-100 --overwrite", Success, &["annotate"])
-        .await?;
-    let plane = stage.plane();
+    stage.answers_errors("shop", "payments", true).await?;
+    let access = stage.access();
     stage
         .until("the gate closes", Duration::from_secs(15), || async {
-            let state = state(plane).await?;
+            let state = state(access).await?;
             Ok((state == "Closed", state))
         })
         .await?;
@@ -64,13 +62,7 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
         .await?;
 
     stage.say("payments recovers:");
-    stage
-        .kubectl(
-            "-n shop annotate pods -l app=payments fake.sluice.test/behaviour-",
-            Success,
-            &["annotate"],
-        )
-        .await?;
+    stage.answers_errors("shop", "payments", false).await?;
     opens(stage).await?;
     stage
         .kubectl("apply -f checkout-v2.yaml", Success, &["configured"])
@@ -89,16 +81,16 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
 }
 
 async fn opens(stage: &Stage) -> anyhow::Result<()> {
-    let plane = stage.plane();
+    let access = stage.access();
     stage
         .until("the gate opens", Duration::from_secs(30), || async {
-            let state = state(plane).await?;
+            let state = state(access).await?;
             Ok((state == "Open", state))
         })
         .await
 }
 
-async fn state(plane: &crate::Plane) -> anyhow::Result<String> {
+async fn state(access: &crate::plane::Access) -> anyhow::Result<String> {
     let arguments = [
         "-n",
         "shop",
@@ -108,7 +100,7 @@ async fn state(plane: &crate::Plane) -> anyhow::Result<String> {
         "-o",
         "jsonpath={.status.state}",
     ];
-    plane
+    access
         .kubectl(crate::User::Admin, arguments, None)
         .await?
         .ok()

@@ -1,9 +1,6 @@
 //! Before the story: a cluster with something in it, then Sluice.
 
-use crate::{
-    demo::stage::{Expect::Success, Stage},
-    installation::Installation,
-};
+use crate::demo::stage::{Expect::Success, Stage};
 
 pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     stage.step("A cluster that is in use already, then Sluice");
@@ -15,12 +12,7 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
             &["created"],
         )
         .await?;
-    stage.say(
-        "$ sluice install; then its two programs start, and the leader publishes the webhooks last",
-    );
-    let prometheus = stage.plane().prometheus().await?.url();
-    let installation = Installation::install(stage.plane(), Some(&prometheus)).await?;
-    stage.installed(installation);
+    stage.install().await?;
     stage
         .kubectl(
             "get mutatingwebhookconfigurations,validatingwebhookconfigurations -l app.kubernetes.io/part-of=sluice",

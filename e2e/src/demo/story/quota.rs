@@ -12,13 +12,13 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     stage
         .kubectl("apply -f quota.yaml", Success, &["created"])
         .await?;
-    let plane = stage.plane();
+    let access = stage.access();
     stage
         .until(
             "the quota is known",
             std::time::Duration::from_secs(10),
             || async {
-                let quota = plane.kubectl(
+                let quota = access.kubectl(
                     crate::User::Admin,
                     [
                         "-n",

@@ -16,7 +16,7 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     stage
         .kubectl("apply -f checkout-v5.yaml", Success, &["configured"])
         .await?;
-    let plane = stage.plane();
+    let access = stage.access();
     stage
         .until(
             "one pod runs v5 and bakes",
@@ -26,16 +26,13 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
                     .quiet("-n shop get releases.sluice.dev -o jsonpath={.items[*].status.phase}")
                     .await?;
                 Ok((
-                    phase.contains("Baking") && new_pods(plane, ":v5").await? == 1,
+                    phase.contains("Baking") && new_pods(access, ":v5").await? == 1,
                     phase,
                 ))
             },
         )
         .await?;
-    let installation = stage.installation()?;
-    stage.say("$ kill -9 both programs");
-    installation.kill_webhook();
-    installation.kill_controller();
+    stage.sluice_dies().await?;
 
     let name = stage
         .quiet("-n shop get pods -l app=checkout -o jsonpath={.items[0].metadata.name}")
@@ -86,7 +83,7 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
         "the release has no way back: {}",
         release["status"]
     );
-    let file = plane.folder().join("way-back.json");
+    let file = access.folder().join("way-back.json");
     std::fs::write(&file, way_back.to_string())?;
     stage
         .kubectl(
@@ -103,8 +100,8 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
             "checkout runs v4 everywhere again",
             Duration::from_secs(30),
             || async {
-                let new = new_pods(plane, ":v5").await?;
-                let old = new_pods(plane, ":v4").await?;
+                let new = new_pods(access, ":v5").await?;
+                let old = new_pods(access, ":v4").await?;
                 Ok((
                     new == 0 && old == 20,
                     format!("{new} pods of v5, {old} of v4"),
@@ -122,7 +119,7 @@ pub(super) async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     let manifest = std::fs::read_to_string(stage.manifests().join("checkout-v4.yaml"))?;
     let manifest = manifest.replace("namespace: shop", "namespace: untouched");
     let applied = stage
-        .plane()
+        .access()
         .kubectl(
             crate::User::Admin,
             ["create", "--dry-run=server", "-o", "json", "-f", "-"],
