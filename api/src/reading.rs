@@ -1,6 +1,7 @@
 //! Reading one of our objects from JSON so that a failure names the field. Admission and `sluice check` print the same words.
 
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 /// Why an object cannot be read: something its schema lets through and its type does not, such as a duration of a million hours.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,6 +25,20 @@ pub fn read<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<T
             found: error.inner().to_string(),
         }
     })
+}
+
+/// The type of a value, as definitions call it.
+#[must_use]
+pub fn type_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_f64() => "number",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
 }
 
 #[cfg(test)]

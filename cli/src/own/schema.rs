@@ -1,6 +1,7 @@
 //! What the definition of a kind refuses by itself, in the words of the API server: structure, types, bounds, unknown fields and CEL rules.
 
 use serde_json::{Map, Value};
+use sluice_api::reading;
 
 use super::rules;
 
@@ -80,18 +81,6 @@ fn join(path: &str, name: &str) -> String {
     }
 }
 
-fn kind_of(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(number) if number.is_f64() => "number",
-        Value::Number(_) => "integer",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
-}
-
 fn check(schema: &Value, value: &Value, path: String, found: &mut Vec<SchemaProblem>) {
     if value.is_null() {
         // a null is dropped where it is allowed, and everything optional in these schemas allows it or has a default
@@ -107,17 +96,17 @@ fn check(schema: &Value, value: &Value, path: String, found: &mut Vec<SchemaProb
         if !value.is_string() && !value.is_i64() && !value.is_u64() {
             say(format!(
                 "Invalid value: \"{0}\": {path} in body must be of type integer,string: \"{0}\"",
-                kind_of(value)
+                reading::type_of(value)
             ));
         }
         return;
     }
     let wanted = schema["type"].as_str().unwrap_or("object");
-    let fits = wanted == kind_of(value) || (wanted == "number" && value.is_number());
+    let fits = wanted == reading::type_of(value) || (wanted == "number" && value.is_number());
     if !fits {
         say(format!(
             "Invalid value: \"{0}\": {path} in body must be of type {wanted}: \"{0}\"",
-            kind_of(value)
+            reading::type_of(value)
         ));
         return;
     }

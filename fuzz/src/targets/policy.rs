@@ -142,8 +142,10 @@ impl Target for Policies {
             print.words(&problem.message);
         }
         holds(
-            loaded.set.policies() > 0 || !loaded.problems.is_empty(),
-            || "neither a policy nor a problem".to_owned(),
+            loaded.set.policies() > 0
+                || !loaded.problems.is_empty()
+                || !loaded.set.notes().is_empty(),
+            || "neither a policy, nor a problem, nor a word of what has no effect".to_owned(),
         )?;
         let again = chosen(case, AGAIN);
         if again {

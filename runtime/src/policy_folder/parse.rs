@@ -225,7 +225,7 @@ fn read<T: DeserializeOwned>(value: &Value) -> Result<T, String> {
     reading::read(value).map_err(|unreadable| unreadable.to_string())
 }
 
-/// Fields that the definition of the kind does not have.
+/// Fields that the definition of the kind does not have, and values of free fields that are no object.
 fn unknown_fields(kind: &str, value: &Value) -> Vec<String> {
     let mut unknown = Vec::new();
     let Some(schema) = crd::schema_of_kind(kind) else {
@@ -243,6 +243,13 @@ fn unknown_fields(kind: &str, value: &Value) -> Vec<String> {
 
 fn below(schema: &Value, value: &Value, path: &str, unknown: &mut Vec<String>) {
     if schema["x-kubernetes-preserve-unknown-fields"] == true {
+        // a free field is read as whatever it is, and only the definition says that it is an object
+        if schema["type"] == "object" && !value.is_object() && !value.is_null() {
+            let is = reading::type_of(value);
+            unknown.push(format!(
+                "{path}: Invalid value: \"{is}\": {path} in body must be of type object: \"{is}\""
+            ));
+        }
         return;
     }
     match value {

@@ -239,6 +239,10 @@ fn a_broken_file_is_quarantined_in_the_words_of_admission() {
             "policy sluice-system/deadlines: unknown field \"spec.rules[0].colour\"",
         ),
         (
+            DEADLINES.replace("{rules", "{params: [{}], rules"),
+            "policy sluice-system/deadlines: spec.params: Invalid value: \"array\": spec.params in body must be of type object: \"array\"",
+        ),
+        (
             DEADLINES.replace("{use", "{action: Refuse, use"),
             "policy sluice-system/deadlines: spec.rules[0].action: ",
         ),
