@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Packs container images into target/images without a container engine:
 #   product   webhook, controller and CLI, as they are shipped
+#   next      the same under another version, and so with another digest: what the tests upgrade to
 #   test      what the real cluster of the tests runs: the test application, its pause container, the cluster's DNS
 # Programs are linked statically, and no path of this machine gets into them, so that the same source makes the same bytes.
 set -euo pipefail
@@ -24,6 +25,9 @@ for kind in "${@:-product}"; do
     product)
       pack product --programs "$programs" --trust "$trust" --to "$images/product"
       ;;
+    next)
+      pack product --programs "$programs" --trust "$trust" --version next --to "$images/next"
+      ;;
     test)
       dns=$(e2e/programs/build-node.sh dns)
       pack one --reference sluice.dev/coredns:test --program "$dns/coredns" --to "$images/test/coredns.tar"
@@ -39,6 +43,6 @@ for kind in "${@:-product}"; do
       # a job: asks once and ends
       pack one --reference registry.test/shop/report:v1 --program "$programs/sluice-test-app" --to "$images/test/report-v1.tar" -- get http://payments.shop.svc/
       ;;
-    *) echo "no images called $kind: product or test" >&2; exit 1 ;;
+    *) echo "no images called $kind: product, next or test" >&2; exit 1 ;;
   esac
 done

@@ -32,6 +32,19 @@ pub(crate) fn keep_log(log: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("{} cannot be linked to {}", log.display(), link.display()))
 }
 
+/// What the API server forbade an account of Sluice's own, as far as this log goes.
+///
+/// # Errors
+/// When the log cannot be read.
+pub fn forbidden(log: &AuditLog) -> anyhow::Result<Vec<String>> {
+    let own = format!("system:serviceaccount:{SYSTEM_NAMESPACE}:");
+    let entries = log.entries()?.into_iter();
+    let forbidden = entries.filter(|entry| entry.code == 403 && entry.user.starts_with(&own));
+    Ok(forbidden
+        .map(|entry| format!("{} {} {}", entry.user, entry.verb, entry.uri))
+        .collect())
+}
+
 /// One right of a program: whose, where, and which verb on what.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Right {

@@ -4,6 +4,8 @@
 //! removes the folder. Each test takes a namespace of its own; a test that stops components, adds webhooks to the whole
 //! cluster or reads its total load starts a plane of its own instead.
 
+use std::path::PathBuf;
+
 use anyhow::Context;
 use tokio::sync::OnceCell;
 
@@ -93,11 +95,26 @@ pub async fn shared_cluster() -> anyhow::Result<&'static Cluster> {
 }
 
 async fn cluster_with_images() -> anyhow::Result<Cluster> {
+    cluster_with(&[]).await
+}
+
+async fn cluster_with(further: &[PathBuf]) -> anyhow::Result<Cluster> {
+    let mut images = cluster::images("product")?;
+    images.extend_from_slice(further);
     Cluster::start(ClusterOptions {
-        images: cluster::images("product")?,
+        images,
         ..ClusterOptions::default()
     })
     .await
+}
+
+/// What a cluster of a test's own has beside the usual.
+#[derive(Clone, Debug, Default)]
+pub struct Further<'a> {
+    /// Archives on its node.
+    pub images: Vec<PathBuf>,
+    /// Sections of the configuration file.
+    pub config: Option<&'a str>,
 }
 
 /// A cluster of the caller's own with Sluice on it, for a test that does things to either.
@@ -105,8 +122,12 @@ async fn cluster_with_images() -> anyhow::Result<Cluster> {
 /// # Errors
 /// As [`shared_cluster`] and [`install_on`].
 pub async fn own_cluster() -> anyhow::Result<Cluster> {
-    let cluster = cluster_with_images().await?;
-    install_on(&cluster).await?;
+    own_cluster_with(&Further::default()).await
+}
+
+async fn own_cluster_with(further: &Further<'_>) -> anyhow::Result<Cluster> {
+    let cluster = cluster_with(&further.images).await?;
+    install_with(&cluster, further.config).await?;
     Ok(cluster)
 }
 
@@ -117,7 +138,18 @@ pub async fn own_cluster() -> anyhow::Result<Cluster> {
 pub async fn on_own_cluster(
     test: impl AsyncFnOnce(&Cluster) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let cluster = own_cluster().await?;
+    on_own_cluster_with(Further::default(), test).await
+}
+
+/// As [`on_own_cluster`], with more than the usual.
+///
+/// # Errors
+/// Whatever the test says.
+pub async fn on_own_cluster_with(
+    further: Further<'_>,
+    test: impl AsyncFnOnce(&Cluster) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let cluster = own_cluster_with(&further).await?;
     let outcome = test(&cluster).await;
     if outcome.is_err() {
         cluster.keep();
@@ -156,11 +188,20 @@ pub async fn installed_cluster() -> anyhow::Result<&'static Cluster> {
 /// # Errors
 /// With the command's own words; the cluster's evidence is kept.
 pub async fn install_on(cluster: &Cluster) -> anyhow::Result<()> {
+    install_with(cluster, None).await
+}
+
+async fn install_with(cluster: &Cluster, config: Option<&str>) -> anyhow::Result<()> {
     let mut command = tokio::process::Command::new(own("sluice")?);
     command
         .args(["install", "--timeout", "120s"])
         .env("KUBECONFIG", cluster.kubeconfig(User::Admin))
         .kill_on_drop(true);
+    if let Some(config) = config {
+        let file = cluster.folder().join("sluice.yaml");
+        std::fs::write(&file, config).context("cannot write the configuration file")?;
+        command.arg("--config").arg(file);
+    }
     let installed = async { plane::run(command, None).await?.ok() };
     installed
         .await

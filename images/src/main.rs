@@ -34,6 +34,9 @@ enum What {
         /// The folder for the archives
         #[arg(long)]
         to: PathBuf,
+        /// Which version they say they are
+        #[arg(long, default_value = env!("CARGO_PKG_VERSION"))]
+        version: String,
     },
     /// An image of any one program
     One {
@@ -68,11 +71,12 @@ fn main() -> anyhow::Result<()> {
             programs,
             trust,
             to,
+            version,
         } => {
             let trust = read(&trust)?;
             for program in PROGRAMS {
                 let binary = read(&programs.join(program.file))?;
-                let image = program.image(env!("CARGO_PKG_VERSION"), binary, &trust);
+                let image = program.image(&version, binary, &trust);
                 let size = store(&image, &to.join(format!("{}.tar", program.name)))?;
                 if size > LARGEST {
                     bail!("{} has {size} bytes, more than {LARGEST}", image.reference);

@@ -52,6 +52,8 @@ pub struct Outcome {
     pub refused: u64,
     /// Real writes among them.
     pub written: u64,
+    /// Dry-runs that were answered, whatever the answer.
+    pub dry_runs: u64,
     /// Let in though they had to be refused.
     pub unchecked: u64,
     /// Refused or lost for another reason than what they say.
@@ -70,6 +72,13 @@ impl Outcome {
         all as f64 / self.took.as_secs_f64().max(0.001)
     }
 
+    /// Dry-runs and right writes a second.
+    #[must_use]
+    pub fn pace(&self) -> [f64; 2] {
+        let took = self.took.as_secs_f64().max(0.001);
+        [self.dry_runs, self.written].map(|count| count as f64 / took)
+    }
+
     /// From the first wrong answer to the last.
     #[must_use]
     pub fn failing(&self) -> Duration {
@@ -82,9 +91,9 @@ impl Outcome {
     /// In one line.
     #[must_use]
     pub fn text(&self) -> String {
+        let [dry_runs, writes] = self.pace();
         format!(
-            "{:.0} a second for {:.1} s: {} let in, {} refused ({} really written), {} wrong answers over {:.2} s, {} unchecked, slowest {:.2} s",
-            self.rate(),
+            "{dry_runs:.0} dry-runs and {writes:.1} writes a second for {:.1} s: {} let in, {} refused ({} really written), {} wrong answers over {:.2} s, {} unchecked, slowest {:.2} s",
             self.took.as_secs_f64(),
             self.accepted,
             self.refused,
@@ -96,22 +105,39 @@ impl Outcome {
         )
     }
 
-    /// Every answer was the right one, and there were at least so many a second.
+    /// Every answer was the right one.
     ///
     /// # Errors
     /// With the first wrong answers.
-    pub fn is_right(&self, at_least: f64) -> anyhow::Result<()> {
+    pub fn is_right(&self) -> anyhow::Result<()> {
         self.is_checked()?;
         let first: Vec<_> = self.failures.iter().take(3).collect();
         ensure!(first.is_empty(), "{}; {first:?}", self.text());
-        ensure!(self.rate() >= at_least, "too few to tell: {}", self.text());
+        Ok(())
+    }
+
+    /// There was at least so much of either row: fewer requests tell nothing.
+    ///
+    /// # Errors
+    /// When there was not.
+    pub fn kept_pace(&self, at_least: Pace) -> anyhow::Result<()> {
+        let wanted = [at_least.dry_runs, at_least.writes].map(f64::from);
+        let reached = self.pace();
+        ensure!(
+            reached
+                .iter()
+                .zip(wanted)
+                .all(|(reached, wanted)| *reached >= wanted),
+            "too few to tell, {at_least:?} were wanted: {}",
+            self.text()
+        );
         Ok(())
     }
 
     /// Nothing that had to be refused was let in.
     ///
     /// # Errors
-    /// When something was, or nothing was asked at all.
+    /// When something was, or one of the rows was not asked at all.
     pub fn is_checked(&self) -> anyhow::Result<()> {
         ensure!(
             self.unchecked == 0,
@@ -119,7 +145,11 @@ impl Outcome {
             self.text(),
             self.failures
         );
-        ensure!(self.refused > 0, "nothing was asked: {}", self.text());
+        ensure!(
+            self.accepted > 0 && self.refused > 0 && self.dry_runs > 0 && self.written > 0,
+            "not everything was asked: {}",
+            self.text()
+        );
         Ok(())
     }
 }
@@ -199,6 +229,12 @@ impl Load {
         outcome.accepted + outcome.refused
     }
 
+    /// The clock of [`Failure::at`].
+    #[must_use]
+    pub fn clock(&self) -> Duration {
+        self.shared.began.elapsed()
+    }
+
     /// Stops to ask, and says what came of it.
     pub async fn stop(self) -> Outcome {
         self.shared.stop.store(true, Ordering::Relaxed);
@@ -262,6 +298,7 @@ impl Worker {
             let asked = Instant::now();
             let answer = self.jobs.create(&dry_run, object).await.map(drop);
             self.shared.note(asked, good, answer);
+            self.shared.outcome().dry_runs += 1;
         }
     }
 

@@ -13,6 +13,7 @@ pub mod load;
 pub mod parts;
 pub mod preflight;
 pub mod prometheus;
+pub mod reach;
 mod settings;
 mod start;
 

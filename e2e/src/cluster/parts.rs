@@ -22,12 +22,6 @@ use crate::{
 
 const SWEEP: &str = concat!(include_str!("../../cluster/sweep.sh"), "sweep \"$0\"\n");
 
-/// ADDRESS BEHAVIOUR: a PUT without any program for it.
-const TELL: &str = r#"exec 3<> "/dev/tcp/$0/8080"
-printf 'PUT /behaviour HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s' "$0" "${#1}" "$1" >&3
-read -r answer <&3
-[[ $answer == *" 200 "* ]] || { echo "$answer" >&2; exit 1; }"#;
-
 /// What a pod uses, as its cgroup accounts it.
 #[derive(Clone, Copy, Debug)]
 pub struct Usage {
@@ -84,36 +78,6 @@ impl Cluster {
             if ended {
                 self.start_component(component)?;
             }
-        }
-        Ok(())
-    }
-
-    /// Tells a pod of the test application how to behave, past an API server that may be away.
-    ///
-    /// # Errors
-    /// When it is not reached from the node, or does not take it.
-    pub fn tell(&self, address: &str, behaviour: &serde_json::Value) -> anyhow::Result<()> {
-        let network = format!("--net={}", self.network()?.display());
-        let output = Command::new("nsenter")
-            .args([
-                network.as_str(),
-                "--",
-                "timeout",
-                "10",
-                "bash",
-                "-c",
-                TELL,
-                address,
-            ])
-            .arg(behaviour.to_string())
-            .stdin(Stdio::null())
-            .output()
-            .context("cannot run nsenter")?;
-        if !output.status.success() {
-            bail!(
-                "{address} cannot be told to behave: {}",
-                String::from_utf8_lossy(&output.stderr)
-            );
         }
         Ok(())
     }

@@ -66,6 +66,7 @@ impl Cluster {
             evidence.take("it did not become ready");
             error.context(format!("no cluster; logs in {}", folder.path().display()))
         })?;
+        crate::rights::keep_log(&folder.path().join("log/audit.json"))?;
         keep::watch(Arc::downgrade(&evidence));
         let ready_after = began.elapsed();
         eprintln!(

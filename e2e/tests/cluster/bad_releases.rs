@@ -17,6 +17,16 @@ async fn is_undone(
     shop.open("v1", &BATCHES, "500ms").await?;
     let before = shop.deployment().await?["spec"].clone();
     shop.apply(bad).await?;
+    went_wrong(cluster, shop, &before, seen).await
+}
+
+/// It goes wrong as `seen` says of a pod, and is undone: what was before is again.
+async fn went_wrong(
+    cluster: &Cluster,
+    shop: &Shop<'_>,
+    before: &Value,
+    seen: impl Fn(&Value) -> bool,
+) -> anyhow::Result<Value> {
     shop.wait("it goes wrong as it should", || async {
         let pods = shop.objects("v1", "pods").await?;
         let states: Vec<_> = pods.iter().map(|pod| pod["status"].to_string()).collect();
@@ -38,7 +48,7 @@ async fn is_undone(
     );
     shop.runs_everywhere("v1").await?;
     let after = shop.deployment().await?["spec"].clone();
-    ensure!(after == before, "before: {before}\nafter: {after}");
+    ensure!(after == *before, "before: {before}\nafter: {after}");
     shop.kept_to(&BATCHES)?;
     let took = |moment: &str| -> anyhow::Result<f64> {
         let at = |name: &str| -> anyhow::Result<jiff::Timestamp> {
@@ -156,6 +166,71 @@ async fn a_version_that_will_not_stop_does_not_keep_its_rollback_waiting() -> an
             pods.iter().any(going),
             "the bad pod is gone already: nothing was shown"
         );
+        Ok(())
+    })
+    .await
+}
+
+/// The one pod of this tag runs, and is not ready.
+fn runs_unready(tag: &'static str) -> impl Fn(&Value) -> bool {
+    move |pod| {
+        let image = pod["spec"]["containers"][0]["image"].as_str();
+        image.is_some_and(|image| image.ends_with(tag))
+            && statuses(pod).any(|container| {
+                container["state"]["running"].is_object() && container["ready"] == false
+            })
+    }
+}
+
+#[tokio::test]
+async fn a_version_that_runs_and_is_never_ready_is_undone() -> anyhow::Result<()> {
+    on_installed_cluster(async |cluster| {
+        let shop = Shop::new(cluster, "never-ready", 4).await?;
+        let mut bad = version(cluster, &shop, "v2--unready")?;
+        container(&mut bad)["env"] = json!([{"name": "BEHAVIOUR", "value": r#"{"ready": false}"#}]);
+        let release = is_undone(cluster, &shop, &bad, runs_unready(":v2--unready")).await?;
+        let abort = &release["status"]["abort"];
+        ensure!(
+            abort["reason"] == "ProgressDeadlineExceeded"
+                && abort["message"]
+                    .to_string()
+                    .contains("0 of 1 new pods are ready"),
+            "{abort}"
+        );
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_version_that_loses_its_readiness_in_the_bake_is_undone() -> anyhow::Result<()> {
+    on_installed_cluster(async |cluster| {
+        let shop = Shop::new(cluster, "lost-ready", 4).await?;
+        // nothing but its readiness ends this release
+        shop.open("v1", &BATCHES, "1h").await?;
+        let mut plan = shop.plan(&BATCHES, "1h");
+        plan["spec"]["progressDeadline"] = json!("20s");
+        shop.apply(&plan).await?;
+        let before = shop.deployment().await?["spec"].clone();
+        let mut bad = version(cluster, &shop, "v2--fades")?;
+        container(&mut bad)["readinessProbe"]["periodSeconds"] = json!(1);
+        shop.apply(&bad).await?;
+        shop.release_in("Baking").await?;
+        let pods = shop.objects("v1", "pods").await?;
+        let canary = pods.iter().find(|pod| {
+            let image = pod["spec"]["containers"][0]["image"].as_str();
+            image.is_some_and(|image| image.ends_with(":v2--fades"))
+        });
+        let address = canary.and_then(|pod| pod["status"]["podIP"].as_str());
+        // it goes on to answer every request well
+        cluster.tell(
+            address.context("no canary with an address")?,
+            &json!({"ready": false}),
+        )?;
+        let faded = runs_unready(":v2--fades");
+        let release = went_wrong(cluster, &shop, &before, faded).await?;
+        let abort = &release["status"]["abort"];
+        ensure!(abort["reason"] == "ProgressDeadlineExceeded", "{abort}");
         Ok(())
     })
     .await

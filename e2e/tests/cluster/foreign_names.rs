@@ -7,6 +7,7 @@ use sluice_e2e::{
     Cluster, User,
     plane::{run, wait_for},
     programs::own,
+    scenario::Shop,
     shared::on_installed_cluster,
 };
 
@@ -208,15 +209,118 @@ async fn mean_ours(cluster: &Cluster) -> anyhow::Result<()> {
         all.contains("policy.sluice.dev/") && !all.contains("theirs"),
         "{all}"
     );
-    for line in ["gate list -A", "release list -A", "audit"] {
-        let mut command = tokio::process::Command::new(own("sluice")?);
+    what_is_documented_works(cluster, &root).await
+}
+
+/// The commands that ask, of a page for people: in code, on one line.
+fn questions(text: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut block = false;
+    for line in text.lines() {
+        if line.trim_start().starts_with("```") {
+            block = !block;
+            continue;
+        }
+        // in prose every second piece between the marks is code
+        let pieces: Vec<&str> = if block {
+            vec![line.trim().trim_start_matches("$ ")]
+        } else {
+            line.split('`').skip(1).step_by(2).collect()
+        };
+        for piece in pieces {
+            let command = piece.split(" #").next().unwrap_or(piece).trim();
+            let mut words = command.split_whitespace();
+            let asks = words.next() == Some("kubectl")
+                && words.any(|word| ["get", "describe"].contains(&word))
+                && words.next().is_some()
+                && !command.contains(['…', '<']);
+            if asks {
+                found.insert(command.to_owned());
+            }
+        }
+    }
+    found
+}
+
+fn asked(folder: &Path, found: &mut BTreeSet<String>) -> anyhow::Result<()> {
+    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+        let path = entry?.path();
+        if path.is_dir() {
+            asked(&path, found)?;
+        } else if path.extension().is_some_and(|e| e == "md") {
+            found.extend(questions(&fs::read_to_string(&path)?));
+        }
+    }
+    Ok(())
+}
+
+/// Every question that the documents say to type is answered, and so are those of the command line, with the exit codes that are written down.
+async fn what_is_documented_works(cluster: &Cluster, root: &Path) -> anyhow::Result<()> {
+    let shop = Shop::new(cluster, "documented", 1).await?;
+    shop.open("v1", &["100%"], "0s").await?;
+    shop.apply(&serde_json::json!({
+        "apiVersion": "sluice.dev/v1alpha1", "kind": "Gate",
+        "metadata": {"name": "checkout", "namespace": shop.namespace},
+        "spec": {"components": {"names": ["checkout"]}},
+    }))
+    .await?;
+    shop.apply(&shop.checkout("v2")).await?;
+    shop.recorded(1).await?;
+    let release = shop.release_in("Succeeded").await?;
+    let release = release["metadata"]["name"].as_str().context("a name")?;
+    let mut commands = questions(&fs::read_to_string(root.join("README.md"))?);
+    for folder in ["docs", "policies/src/rules"] {
+        asked(&root.join(folder), &mut commands)?;
+    }
+    println!("{commands:#?}");
+    ensure!(commands.len() >= 6, "too few to tell: {commands:?}");
+    let folder = cluster.folder().join(CACHE);
+    let kubectl = cluster.kubectl_path().parent().context("a folder")?;
+    let path = format!("{}:{}", kubectl.display(), std::env::var("PATH")?);
+    let shell = async |line: &str| {
+        let mut command = tokio::process::Command::new("bash");
         command
-            .args(line.split(' '))
+            .args(["-c", line])
+            .current_dir(&folder)
+            .env("PATH", &path)
+            .env("HOME", &folder)
+            .env("KUBECACHEDIR", &folder)
             .env("KUBECONFIG", cluster.kubeconfig(User::Admin))
             .kill_on_drop(true);
-        let output = run(command, None).await?;
+        run(command, None).await
+    };
+    for command in &commands {
+        let line = command
+            .replace("NAMESPACE", &shop.namespace)
+            .replace("RELEASE", release)
+            .replace("deployment-checkout-0123456789-3", release)
+            .replace("-n shop", &format!("-n {}", shop.namespace));
+        let output = shell(&line).await?;
         ensure!(
-            !output.stdout.contains("theirs") && output.stderr.is_empty(),
+            output.succeeded() && !output.stdout.contains("theirs"),
+            "{line}: {output:?}"
+        );
+    }
+    let sluice = own("sluice")?;
+    for (line, code) in [
+        ("gate list -A", 0),
+        ("gate list -n NAMESPACE", 0),
+        ("gate get checkout -n NAMESPACE", 0),
+        ("gate get deployment/checkout -n NAMESPACE", 0),
+        ("gate get nowhere -n NAMESPACE", 2),
+        ("release list -A", 0),
+        ("release get deployment/checkout -n NAMESPACE", 0),
+        (
+            "release wait deployment/checkout -n NAMESPACE --timeout 10s",
+            0,
+        ),
+        ("audit -n NAMESPACE", 0),
+        ("policy digest --server", 0),
+    ] {
+        let line = line.replace("NAMESPACE", &shop.namespace);
+        let output = shell(&format!("{} {line}", sluice.display())).await?;
+        ensure!(
+            output.code == Some(code) && !output.stdout.contains("theirs"),
             "sluice {line}: {output:?}"
         );
     }

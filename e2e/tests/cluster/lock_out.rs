@@ -11,11 +11,11 @@ use kube::{
     Api,
     api::{ListParams, PostParams},
 };
-use sluice_certs::{Material, ServingNames, Terms, secret};
+use sluice_certs::{Material, ServingNames, Terms, inspect, secret};
 use sluice_e2e::{
     Cluster, User,
     plane::{Output, wait_for},
-    shared::on_own_cluster,
+    shared::{install_on, on_own_cluster},
 };
 
 /// One object of each kind that a cluster needs to come back, created as a trial.
@@ -37,15 +37,6 @@ spec:
     metadata: {labels: {app: agent}}
     spec: {containers: [{name: agent, image: agent}]}
 ---
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: another, namespace: sluice-system}
-spec:
-  selector: {matchLabels: {app: another}}
-  template:
-    metadata: {labels: {app: another}}
-    spec: {containers: [{name: another, image: another}]}
----
 apiVersion: v1
 kind: Pod
 metadata: {name: newcomer, namespace: NAMESPACE}
@@ -57,6 +48,18 @@ metadata: {name: unlabelled, namespace: default}
 spec:
   schedule: "* * * * *"
   jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: main, image: main}]}}}}
+"#;
+
+/// What Sluice itself needs to come back.
+const OWN_PODS: &str = r#"
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: another, namespace: sluice-system}
+spec:
+  selector: {matchLabels: {app: another}}
+  template:
+    metadata: {labels: {app: another}}
+    spec: {containers: [{name: another, image: another}]}
 "#;
 
 struct Place<'a> {
@@ -106,7 +109,13 @@ impl Place<'_> {
     }
 
     async fn nothing_needed_is_refused(&self) -> anyhow::Result<()> {
-        let needed = NEVER_REFUSED.replace("NAMESPACE", &self.namespace);
+        let own = OWN_PODS;
+        self.nothing_of_these_is_refused(&format!("{NEVER_REFUSED}---{own}"))
+            .await
+    }
+
+    async fn nothing_of_these_is_refused(&self, needed: &str) -> anyhow::Result<()> {
+        let needed = needed.replace("NAMESPACE", &self.namespace);
         self.kubectl("create --dry-run=server -f -", Some(&needed))
             .await?
             .ok()
@@ -184,19 +193,7 @@ async fn rebooted(place: &Place<'_>) -> anyhow::Result<()> {
 }
 
 /// Nobody renewed the certificate for years: authority and certificate are over, in the Secret and in what the API server trusts.
-async fn certificates_expired(place: &Place<'_>) -> anyhow::Result<()> {
-    place.scale("sluice-controller", 0).await?;
-    wait_for("no controller is left", || async {
-        let line = "-n sluice-system get pods -l app.kubernetes.io/name=sluice-controller -o name";
-        Ok(place
-            .kubectl(line, None)
-            .await?
-            .ok()?
-            .trim()
-            .is_empty()
-            .then_some(()))
-    })
-    .await?;
+async fn expire(place: &Place<'_>) -> anyhow::Result<()> {
     let names = ServingNames::of_service("sluice-webhook", "sluice-system");
     let terms = Terms::default();
     let long_ago = Timestamp::now() - terms.authority * 2;
@@ -220,6 +217,24 @@ async fn certificates_expired(place: &Place<'_>) -> anyhow::Result<()> {
             .replace(&name, &PostParams::default(), &configuration)
             .await?;
     }
+    Ok(())
+}
+
+/// While no controller runs: the webhooks that start then have nothing else to serve.
+async fn certificates_expired(place: &Place<'_>) -> anyhow::Result<()> {
+    place.scale("sluice-controller", 0).await?;
+    wait_for("no controller is left", || async {
+        let line = "-n sluice-system get pods -l app.kubernetes.io/name=sluice-controller -o name";
+        Ok(place
+            .kubectl(line, None)
+            .await?
+            .ok()?
+            .trim()
+            .is_empty()
+            .then_some(()))
+    })
+    .await?;
+    expire(place).await?;
     let line = "-n sluice-system delete pods -l app.kubernetes.io/name=sluice-webhook --grace-period=0 --force --wait=false";
     place.kubectl(line, None).await?.ok()?;
     place.nothing_judged_and_all_else_goes_in().await?;
@@ -227,7 +242,30 @@ async fn certificates_expired(place: &Place<'_>) -> anyhow::Result<()> {
     place.it_comes_back().await
 }
 
-/// Its namespace is deleted by hand: the webhook configurations belong to it and go with it.
+/// Under the eyes of a leader, which looks once a minute while all is well. Nobody is started again.
+async fn certificates_expired_under_a_leader(place: &Place<'_>) -> anyhow::Result<()> {
+    let pods = async || {
+        let line = "-n sluice-system get pods -o custom-columns=:.metadata.uid,:.status.containerStatuses[0].restartCount";
+        place.kubectl(line, None).await?.ok()
+    };
+    let before = pods().await?;
+    expire(place).await?;
+    place.nothing_needed_is_refused().await?;
+    let client = place.cluster.client(User::Admin).await?;
+    let secrets: Api<Secret> = Api::namespaced(client, "sluice-system");
+    wait_for("the leader issues anew", || async {
+        let material = secret::material(&secrets.get(secret::SECRET_NAME).await?)?;
+        let until = inspect::facts(&material.ca.cert_pem)?.not_after;
+        Ok((until > Timestamp::now()).then_some(()))
+    })
+    .await?;
+    place.it_comes_back().await?;
+    let after = pods().await?;
+    ensure!(before == after, "before: {before}\nafter: {after}");
+    Ok(())
+}
+
+/// Its namespace is deleted by hand: the webhook configurations belong to it and go with it. Whoever wants it back installs it again.
 async fn namespace_deleted(place: &Place<'_>) -> anyhow::Result<()> {
     place
         .kubectl("delete namespace sluice-system --wait=false", None)
@@ -246,9 +284,18 @@ async fn namespace_deleted(place: &Place<'_>) -> anyhow::Result<()> {
         Ok(left.trim().is_empty().then_some(()))
     })
     .await?;
+    place.nothing_of_these_is_refused(NEVER_REFUSED).await?;
+    let line = "get namespace sluice-system -o name --ignore-not-found";
+    wait_for("the namespace is gone", || async {
+        let left = place.kubectl(line, None).await?.ok()?;
+        Ok(left.trim().is_empty().then_some(()))
+    })
+    .await?;
     let nodes = place.kubectl("get nodes --no-headers", None).await?.ok()?;
     ensure!(nodes.contains(" Ready "), "{nodes}");
-    Ok(())
+    // the one documented command: `sluice install`
+    install_on(place.cluster).await?;
+    place.it_comes_back().await
 }
 
 #[tokio::test]
@@ -278,6 +325,10 @@ async fn the_cluster_lives_without_sluice_and_gets_it_back() -> anyhow::Result<(
             .await
             .context("certificates expired")?;
         done("certificates expired");
+        certificates_expired_under_a_leader(&place)
+            .await
+            .context("certificates expired under a leader")?;
+        done("certificates expired under a leader");
         rebooted(&place).await.context("rebooted")?;
         done("rebooted");
         namespace_deleted(&place)

@@ -12,42 +12,53 @@ use std::{
 use anyhow::{Context, ensure};
 use sluice_e2e::{Cluster, ClusterOptions, User, plane::wait_for, shared_cluster};
 
-/// What of this machine a node could leave behind, beside its processes and cgroups.
-#[derive(Debug, PartialEq)]
-struct Traces {
-    mounts: BTreeSet<String>,
-    interfaces: BTreeSet<String>,
-    folders: BTreeSet<PathBuf>,
+use crate::traces::{Traces, listening, loopback, ports_of, said_by};
+
+/// What tells that a cluster is over.
+struct Ended {
+    pids: BTreeSet<u32>,
+    /// Its network namespace; `None` where it was ended before it had one.
+    network: Option<PathBuf>,
+    folder: PathBuf,
+    /// Its API server's, on this machine's loopback.
+    port: u16,
+    before: Traces,
 }
 
-impl Traces {
-    fn read() -> anyhow::Result<Self> {
-        // the number in front and the parent's change with every mount in between
-        let mounts = fs::read_to_string("/proc/self/mountinfo")?;
-        let mounts = mounts
-            .lines()
-            .filter_map(|line| line.splitn(3, ' ').nth(2).map(str::to_owned))
-            .collect();
-        let interfaces = fs::read_dir("/sys/class/net")?
-            .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
-            .collect::<anyhow::Result<_>>()?;
-        let folders = [
-            "/var/lib/kubelet",
-            "/var/lib/cni",
-            "/run/containerd",
-            "/run/network",
-            "/run/netns",
-            "/etc/cni",
-        ];
-        let folders = folders
-            .map(PathBuf::from)
+impl Ended {
+    fn nothing_is_left(&self) -> anyhow::Result<()> {
+        self.nothing_runs()?;
+        ensure!(
+            !self.folder.exists(),
+            "{} is still there",
+            self.folder.display()
+        );
+        Ok(())
+    }
+
+    fn nothing_runs(&self) -> anyhow::Result<()> {
+        let running: Vec<_> = self.pids.iter().filter(|pid| runs(**pid)).collect();
+        ensure!(running.is_empty(), "still running: {running:?}");
+        let left = named(self.folder.file_name().context("the folder has a name")?);
+        ensure!(left.is_empty(), "cgroups: {left:?}");
+        if let Some(network) = &self.network {
+            ensure!(
+                !networks()?.contains(network),
+                "somebody is still in {}",
+                network.display()
+            );
+        }
+        let listening = listening()?
             .into_iter()
-            .filter(|folder| folder.exists());
-        Ok(Self {
-            mounts,
-            interfaces,
-            folders: folders.collect(),
-        })
+            .any(|(_, local)| local == loopback(self.port));
+        ensure!(!listening, "somebody still listens at {}", self.port);
+        let after = Traces::read()?;
+        ensure!(
+            after == self.before,
+            "before: {:#?}\nafter: {after:#?}",
+            self.before
+        );
+        Ok(())
     }
 }
 
@@ -94,37 +105,6 @@ fn networks() -> anyhow::Result<BTreeSet<PathBuf>> {
 
 fn runs(pid: u32) -> bool {
     Path::new(&format!("/proc/{pid}")).exists()
-}
-
-fn nothing_is_left(
-    pids: &BTreeSet<u32>,
-    network: &Path,
-    folder: &Path,
-    before: &Traces,
-) -> anyhow::Result<()> {
-    nothing_runs(pids, network, folder, before)?;
-    ensure!(!folder.exists(), "{} is still there", folder.display());
-    Ok(())
-}
-
-fn nothing_runs(
-    pids: &BTreeSet<u32>,
-    network: &Path,
-    folder: &Path,
-    before: &Traces,
-) -> anyhow::Result<()> {
-    let running: Vec<_> = pids.iter().filter(|pid| runs(**pid)).collect();
-    ensure!(running.is_empty(), "still running: {running:?}");
-    let left = named(folder.file_name().context("the folder has a name")?);
-    ensure!(left.is_empty(), "cgroups: {left:?}");
-    ensure!(
-        !networks()?.contains(network),
-        "somebody is still in {}",
-        network.display()
-    );
-    let after = Traces::read()?;
-    ensure!(after == *before, "before: {before:#?}\nafter: {after:#?}");
-    Ok(())
 }
 
 /// `holds`, at the latest after ten seconds.
@@ -180,6 +160,34 @@ async fn serves(cluster: &Cluster) -> anyhow::Result<()> {
     })
     .await?;
     println!("{seen:?}");
+
+    // nothing leaves the node: neither for a place that is nowhere nor for this machine's own addresses
+    let own = said_by("ip", &["-4", "-o", "address", "show", "scope", "global"])?;
+    let own = own
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(3)?.split('/').next());
+    for address in own.chain(["192.0.2.1"]) {
+        let line =
+            format!("-n {namespace} exec deployment/web -- /sluice-test-app get http://{address}/");
+        let said = cluster
+            .kubectl(User::Developer, line.split(' '), None)
+            .await?;
+        // refused would mean that somebody was there
+        let nobody = ["unreachable", "timed out"].map(|text| said.stdout.contains(text));
+        ensure!(
+            !said.succeeded() && nobody.contains(&true),
+            "{address} from a pod: {said:?}"
+        );
+    }
+    let network = format!("--net={}", cluster.network()?.display());
+    let routes = said_by(
+        "nsenter",
+        &[&network, "--", "ip", "route", "show", "table", "all"],
+    )?;
+    ensure!(
+        routes.contains("10.96.0.0/16") && !routes.contains("default"),
+        "{routes}"
+    );
     Ok(())
 }
 
@@ -195,19 +203,25 @@ async fn a_cluster_leaves_nothing_behind() -> anyhow::Result<()> {
     ensure!(pids.iter().all(|pid| runs(*pid)));
     let network = fs::read_link(cluster.network()?)?;
     ensure!(networks()?.contains(&network));
-    // nothing of the cluster is on this machine's network, neither an interface nor a route
-    ensure!(Traces::read()?.interfaces == before.interfaces);
-    let route = Command::new("ip")
-        .args(["route", "get", "10.96.0.10"])
-        .output()?;
-    let route = String::from_utf8_lossy(&route.stdout).into_owned();
-    ensure!(!route.contains("node0"), "{route}");
+    // nothing of the cluster is on this machine's network, neither an interface nor a route nor a rule, and one port
+    let during = Traces::read()?;
+    ensure!(during == before, "before: {before:#?}\nduring: {during:#?}");
+    let port = cluster.server().port();
+    let ports = ports_of(&pids)?;
+    ensure!(ports == BTreeSet::from([loopback(port)]), "{ports:?}");
     let folder = cluster.folder().to_owned();
     let name = folder.file_name().context("the folder has a name")?;
     ensure!(named(name).len() == cgroups.len(), "{cgroups:?}");
     drop(cluster);
+    let ended = Ended {
+        pids,
+        network: Some(network),
+        folder,
+        port,
+        before,
+    };
     // a process that was ended is there until its new parent, or the last of its namespace, has taken note
-    eventually(|| nothing_is_left(&pids, &network, &folder, &before)).await
+    eventually(|| ended.nothing_is_left()).await
 }
 
 /// Waits until a process that starts a cluster has said so; the cluster's folder, and what must stay open for the process to say more.
@@ -229,8 +243,8 @@ fn cluster_of(holder: &mut Child) -> anyhow::Result<(PathBuf, BufReader<ChildStd
     }
 }
 
-/// What runs for the cluster in this folder, and its network namespace.
-fn inside(folder: &Path) -> anyhow::Result<(BTreeSet<u32>, PathBuf)> {
+/// The cluster in this folder, which is about to end.
+fn running(folder: PathBuf, before: Traces) -> anyhow::Result<Ended> {
     let cgroups: Vec<PathBuf> = fs::read_to_string(folder.join("cgroups"))?
         .lines()
         .map(PathBuf::from)
@@ -239,33 +253,110 @@ fn inside(folder: &Path) -> anyhow::Result<(BTreeSet<u32>, PathBuf)> {
     ensure!(pids.len() >= 6, "{pids:?}");
     let one = pids.first().context("no process")?;
     let network = fs::read_link(format!("/proc/{one}/ns/net"))?;
-    Ok((pids, network))
+    let port = port_of(&folder)?;
+    ensure!(
+        listening()?
+            .iter()
+            .any(|(_, local)| *local == loopback(port)),
+        "nobody listens at {port}"
+    );
+    Ok(Ended {
+        pids,
+        network: Some(network),
+        folder,
+        port,
+        before,
+    })
 }
 
-// the program is what dies here: killed, which leaves it no time to clean up, and as Ctrl-C does it
+/// The port of the API server of the cluster in this folder.
+fn port_of(folder: &Path) -> anyhow::Result<u16> {
+    let file = fs::read_to_string(folder.join("kubeconfig/admin"))?;
+    let (_, rest) = file
+        .split_once("https://127.0.0.1:")
+        .context("no address")?;
+    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    Ok(digits.parse()?)
+}
+
+/// Starts a cluster in a process of its own, whose temporary files are in a folder of their own.
+fn held(temporary: &Path) -> anyhow::Result<Child> {
+    fs::create_dir_all(temporary.join("sluice-local-cluster"))?;
+    Ok(Command::new(env!("CARGO_BIN_EXE_sluice-cluster"))
+        .arg("hold")
+        .env("TMPDIR", temporary)
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()?)
+}
+
+fn send(signal: &str, holder: &mut Child) -> anyhow::Result<()> {
+    let sent = Command::new("kill")
+        .args(["-s", signal, &holder.id().to_string()])
+        .status()?;
+    ensure!(sent.success(), "kill -s {signal}");
+    holder.wait()?;
+    Ok(())
+}
+
+// the program is what dies here: killed, which leaves it no time to clean up, as Ctrl-C does it, and as whoever stops services
 #[tokio::test]
-async fn nothing_outlives_a_holder_that_is_killed_or_interrupted() -> anyhow::Result<()> {
-    for signal in ["KILL", "INT"] {
+async fn nothing_outlives_a_holder_that_is_killed_interrupted_or_told_to_end() -> anyhow::Result<()>
+{
+    for signal in ["KILL", "INT", "TERM"] {
         let before = Traces::read()?;
         let temporary =
             std::env::temp_dir().join(format!("sluice-holder-{signal}-{}", std::process::id()));
-        fs::create_dir_all(temporary.join("sluice-local-cluster"))?;
-        let mut holder = Command::new(env!("CARGO_BIN_EXE_sluice-cluster"))
-            .arg("hold")
-            .env("TMPDIR", &temporary)
-            .stdin(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()?;
+        let mut holder = held(&temporary)?;
         let (folder, _output) = cluster_of(&mut holder)?;
-        let (pids, network) = inside(&folder)?;
-        let sent = Command::new("kill")
-            .args(["-s", signal, &holder.id().to_string()])
-            .status()?;
-        ensure!(sent.success(), "kill -s {signal}");
-        holder.wait()?;
-        eventually(|| nothing_is_left(&pids, &network, &folder, &before))
+        let ended = running(folder, before)?;
+        send(signal, &mut holder)?;
+        eventually(|| ended.nothing_is_left())
             .await
             .context(signal)?;
+        fs::remove_dir_all(temporary)?;
+    }
+    Ok(())
+}
+
+// each moment of a start: its cgroups are being made, its network is there, its API server serves
+#[tokio::test]
+async fn nothing_outlives_a_holder_that_is_ended_while_it_starts() -> anyhow::Result<()> {
+    for (signal, file) in [
+        ("TERM", "cgroups"),
+        ("KILL", "cgroups"),
+        ("KILL", "network"),
+        ("INT", "network"),
+        ("TERM", "serving"),
+        ("KILL", "serving"),
+    ] {
+        let before = Traces::read()?;
+        let temporary =
+            std::env::temp_dir().join(format!("sluice-start-{signal}-{}", std::process::id()));
+        let mut holder = held(&temporary)?;
+        let folder = wait_for(file, || async {
+            let entries = fs::read_dir(&temporary)?.flatten();
+            let mut folders = entries.map(|entry| entry.path());
+            Ok(folders.find(|folder| folder.join(file).exists()))
+        })
+        .await?;
+        let cgroups = fs::read_to_string(folder.join("cgroups"))?;
+        let pids = processes(&cgroups.lines().map(PathBuf::from).collect::<Vec<_>>());
+        let one = pids
+            .iter()
+            .find_map(|pid| fs::read_link(format!("/proc/{pid}/ns/net")).ok());
+        let own = fs::read_link("/proc/self/ns/net")?;
+        let ended = Ended {
+            network: one.filter(|network| *network != own),
+            port: port_of(&folder)?,
+            pids,
+            folder,
+            before,
+        };
+        send(signal, &mut holder)?;
+        eventually(|| ended.nothing_is_left())
+            .await
+            .with_context(|| format!("{signal} at {file}"))?;
         fs::remove_dir_all(temporary)?;
     }
     Ok(())
@@ -296,18 +387,19 @@ async fn a_panic_keeps_the_logs_and_nothing_else() -> anyhow::Result<()> {
         .stderr(Stdio::piped())
         .spawn()?;
     let (folder, _output) = cluster_of(&mut child)?;
-    let (pids, network) = inside(&folder)?;
+    let ended = running(folder, before)?;
     drop(child.stdin.take());
     let status = child.wait()?;
     ensure!(!status.success(), "it did not panic");
     let logs_only = || {
+        let folder = &ended.folder;
         ensure!(folder.join("dump/objects.yaml").is_file(), "no dump");
         ensure!(folder.join("log/kubelet.log").is_file(), "no log");
         let data = ["containerd", "kubelet", "etcd"].map(|name| folder.join(name));
         let left: Vec<_> = data.iter().filter(|path| path.exists()).collect();
         ensure!(left.is_empty(), "{left:?}");
         // the folder is what is kept: told apart from what must be gone
-        nothing_runs(&pids, &network, &folder, &before)
+        ended.nothing_runs()
     };
     eventually(logs_only).await?;
     fs::remove_dir_all(temporary)?;

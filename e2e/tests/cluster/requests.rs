@@ -8,7 +8,7 @@ use std::{
 use anyhow::ensure;
 use futures::future::try_join;
 use serde_json::json;
-use sluice_e2e::{User, scenario::Shop, shared::on_installed_cluster};
+use sluice_e2e::{User, rights, scenario::Shop, shared::on_installed_cluster};
 
 const BATCHES: [&str; 3] = ["1", "50%", "100%"];
 /// Callers, and how often each asks at least.
@@ -86,7 +86,10 @@ async fn a_release_through_its_gate_loses_no_request_of_six_thousand() -> anyhow
             ensure!(seen.contains_key("200 v1") && seen.contains_key("200 v2"), "not under the release: {seen:?}");
         }
         ensure!(one.values().chain(two.values()).sum::<u64>() >= CALLERS.iter().sum());
-        shop.kept_to(&BATCHES)
+        shop.kept_to(&BATCHES)?;
+        let forbidden = rights::forbidden(&cluster.audit())?;
+        ensure!(forbidden.is_empty(), "Sluice may not: {forbidden:?}");
+        Ok(())
     })
     .await
 }
