@@ -6,6 +6,7 @@ mod bad_releases;
 mod closed_gates;
 mod during_a_release;
 mod foreign_names;
+mod helm;
 mod installation;
 mod lock_out;
 mod node;
