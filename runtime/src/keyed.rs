@@ -1,13 +1,9 @@
 //! An object of the API server of which nothing but the keys of its data is taken: what stands behind them is skipped while the answer is read, and so is
 //! what else may repeat it, such as the annotation that `kubectl apply` leaves.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::{
-    Resource,
-    core::{ApiResource, DynamicResourceScope},
-};
 use serde::{Deserialize, Deserializer, de::IgnoredAny};
 use sluice_policies::facts::ObjectKeys;
 
@@ -57,37 +53,12 @@ impl<'de> Deserialize<'de> for KeyedObject {
     }
 }
 
-impl Resource for KeyedObject {
-    type DynamicType = ApiResource;
-    type Scope = DynamicResourceScope;
-
-    fn kind(of: &ApiResource) -> Cow<'_, str> {
-        of.kind.as_str().into()
-    }
-
-    fn group(of: &ApiResource) -> Cow<'_, str> {
-        of.group.as_str().into()
-    }
-
-    fn version(of: &ApiResource) -> Cow<'_, str> {
-        of.version.as_str().into()
-    }
-
-    fn plural(of: &ApiResource) -> Cow<'_, str> {
-        of.plural.as_str().into()
-    }
-
-    fn meta(&self) -> &ObjectMeta {
-        &self.metadata
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.metadata
-    }
-}
+crate::resource_of_any_kind!(KeyedObject);
 
 #[cfg(test)]
 mod tests {
+    use kube::Resource;
+
     use super::*;
 
     #[test]

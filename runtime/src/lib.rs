@@ -10,6 +10,8 @@
 //! I/O is in [`admin`], [`client`], [`config::load`], [`drain`], [`serve`], [`policy_folder`], [`replicas::Teller`], and the outer halves of [`lease`] and [`heartbeat`]; the
 //! inner halves are state machines that take the time as an argument.
 
+mod any_kind;
+
 pub mod admin;
 pub mod args;
 pub mod client;

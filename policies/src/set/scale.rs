@@ -2,7 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::{PolicySet, judge::Judging};
+use super::{
+    PolicySet,
+    judge::{Applies, Judging},
+};
 use crate::{Exceptions, Facts, Judgement, Subject};
 
 impl PolicySet {
@@ -32,7 +35,7 @@ impl PolicySet {
         for entries in &self.by_kind[judging.kind().index()] {
             let policy = &self.policies[entries.policy];
             let applies = policy.applies(subject.namespace, facts);
-            if applies == super::judge::Applies::No {
+            if applies == Applies::No {
                 continue;
             }
             for entry in entries
