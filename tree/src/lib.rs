@@ -2,7 +2,7 @@
 //!
 //! Decides: how a value lies in memory. Leaves to others: what it means. It is read and changed like a `serde_json::Value`, with the same words and the same
 //! texts, and differs in two things:
-//! - **room**: a map is a sorted list of its entries and a name is kept once, where a B-tree takes 640 bytes for a map of one entry. A body of 8 MiB of small maps
+//! - **room**: a map is a sorted list of its entries, where a B-tree takes 640 bytes for a map of one entry, and a short text lies in its value. A body of 8 MiB of small maps
 //!   takes about three times its length instead of fifteen to a hundred times;
 //! - **copies**: a clone shares everything below it, and a change copies only the way to it.
 //!

@@ -57,6 +57,16 @@ impl Map {
             .binary_search_by(|(key, _)| key.as_str().cmp(name))
     }
 
+    /// The place of a name that is there. Of few entries each is looked at: most differ in length, and so cost less than the steps of a search by order.
+    fn place_of(&self, name: &str) -> Option<usize> {
+        const FEW: usize = 16;
+        let entries = self.entries();
+        if entries.len() > FEW {
+            return self.place(name).ok();
+        }
+        entries.iter().position(|(key, _)| key.as_str() == name)
+    }
+
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
             (Some(a), Some(b)) => Arc::ptr_eq(a, b),
@@ -68,20 +78,20 @@ impl Map {
     /// The value of a name.
     #[must_use]
     pub fn get(&self, name: impl AsRef<str>) -> Option<&Value> {
-        let place = self.place(name.as_ref()).ok()?;
+        let place = self.place_of(name.as_ref())?;
         self.entries().get(place).map(|(_, value)| value)
     }
 
     /// The same, to change it.
     pub fn get_mut(&mut self, name: impl AsRef<str>) -> Option<&mut Value> {
-        let place = self.place(name.as_ref()).ok()?;
+        let place = self.place_of(name.as_ref())?;
         self.entries_mut().get_mut(place).map(|(_, value)| value)
     }
 
     /// Whether there is an entry of a name.
     #[must_use]
     pub fn contains_key(&self, name: impl AsRef<str>) -> bool {
-        self.place(name.as_ref()).is_ok()
+        self.place_of(name.as_ref()).is_some()
     }
 
     /// How many entries there are.

@@ -8,10 +8,6 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 
 use crate::{Key, List, Map, Number, Value};
 
-/// How many names are remembered, by a cheap hash of each: what falls on the same place forgets the other, so a hostile text costs no more than one without
-/// any name twice.
-const REMEMBERED: usize = 64;
-
 /// Reads one tree.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Reader {
@@ -56,7 +52,6 @@ impl Reader {
             most: self.most.unwrap_or(usize::MAX),
             items: Vec::new(),
             entries: Vec::new(),
-            names: std::array::from_fn(|_| None),
         };
         let seed = Reading {
             piles: &mut piles,
@@ -72,7 +67,6 @@ struct Piles {
     most: usize,
     items: Vec<Value>,
     entries: Vec<(Key, Value)>,
-    names: [Option<Key>; REMEMBERED],
 }
 
 impl Piles {
@@ -82,18 +76,6 @@ impl Piles {
             .checked_sub(1)
             .ok_or_else(|| E::custom(format_args!("more than {} values", self.most)))?;
         Ok(())
-    }
-
-    fn name(&mut self, text: &str) -> Key {
-        let bytes = text.as_bytes();
-        let byte = |place: usize| bytes.get(place).copied().map_or(0, usize::from);
-        let last = byte(bytes.len().saturating_sub(1));
-        let place = (byte(0) + 7 * last + 31 * byte(bytes.len() / 2) + bytes.len()) % REMEMBERED;
-        match self.names.get_mut(place) {
-            Some(Some(known)) if known.as_str() == text => known.clone(),
-            Some(slot) => slot.insert(text.into()).clone(),
-            None => text.into(),
-        }
     }
 }
 
@@ -129,7 +111,7 @@ impl<'de> Visitor<'de> for Reading<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let Self { piles, place } = self;
         let first = piles.entries.len();
-        while let Some(name) = entries.next_key_seed(Name(piles))? {
+        while let Some(name) = entries.next_key_seed(Name)? {
             let place = match (place, piles.without) {
                 (Place::Top, Some((parent, _))) if name == parent => Place::Parent,
                 (Place::Parent, Some((_, left_out))) if name == left_out => {
@@ -204,9 +186,9 @@ impl<'de> Visitor<'de> for Reading<'_> {
 }
 
 /// The name of an entry.
-struct Name<'p>(&'p mut Piles);
+struct Name;
 
-impl<'de> DeserializeSeed<'de> for Name<'_> {
+impl<'de> DeserializeSeed<'de> for Name {
     type Value = Key;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Key, D::Error> {
@@ -214,7 +196,7 @@ impl<'de> DeserializeSeed<'de> for Name<'_> {
     }
 }
 
-impl Visitor<'_> for Name<'_> {
+impl Visitor<'_> for Name {
     type Value = Key;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -222,6 +204,6 @@ impl Visitor<'_> for Name<'_> {
     }
 
     fn visit_str<E: Error>(self, name: &str) -> Result<Key, E> {
-        Ok(self.0.name(name))
+        Ok(name.into())
     }
 }

@@ -1,14 +1,16 @@
-//! The texts of a tree.
+//! The texts of a tree. Up to 24 bytes, which is most of what objects hold, lie in the value itself: what is not asked for is not given back.
 
-use std::{borrow::Borrow, fmt, ops::Deref, sync::Arc};
+use std::{borrow::Borrow, fmt, ops::Deref};
+
+use compact_str::CompactString;
 
 /// A text.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Text(Box<str>);
+pub struct Text(CompactString);
 
-/// The name of an entry, shared by all entries of that name that were read one soon after the other.
+/// The name of an entry.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key(Arc<str>);
+pub struct Key(CompactString);
 
 macro_rules! like_str {
     ($name:ident) => {
