@@ -1,22 +1,23 @@
 //! What a request changes, as far as releases are concerned: both objects read once, and where the old one stands in a release.
 
+use std::cell::OnceCell;
+
 use serde_json::Value;
 use sluice_api::{
     ReleasePhase,
     annotation::{Hold, Originals},
 };
 
-use super::{AdmissionError, Facts, ReleaseFact, Request};
+use super::{AdmissionError, Facts, Hashes, ReleaseFact, Request};
 use crate::{annotations, deployment::DeploymentView, template::template_hash};
 
 /// One request, read.
 pub(super) struct Change<'a> {
     pub request: Request<'a>,
     pub new: DeploymentView<'a>,
-    /// The hash of the new template.
-    pub target: String,
     /// `None` on create.
     pub old: Option<Old<'a>>,
+    target: OnceCell<String>,
 }
 
 /// The object as it was: the only source of truth about a release under way.
@@ -35,28 +36,36 @@ pub(super) struct Old<'a> {
 impl<'a> Change<'a> {
     pub fn of(request: &Request<'a>) -> Result<Self, AdmissionError> {
         let new = DeploymentView::of(request.new).map_err(AdmissionError::New)?;
-        let hash = request.hashes.and_then(|hashes| hashes.old);
+        let hash = request.hashes.and_then(Hashes::before);
         let old = request
             .old
             .map(|object| Old::of(object, hash))
             .transpose()?;
-        let target = match (&old, request.hashes) {
-            (_, Some(hashes)) => hashes.new.to_owned(),
-            // comparing is cheaper than hashing, and most updates change no template
-            (Some(old), None) if old.view.template == new.template => old.hash.clone(),
-            (_, None) => template_hash(new.template),
-        };
         Ok(Self {
             request: *request,
             new,
-            target,
             old,
+            target: OnceCell::new(),
+        })
+    }
+
+    /// The hash of the new template.
+    pub fn target(&self) -> &str {
+        if let Some(hashes) = self.request.hashes {
+            return hashes.after();
+        }
+        self.target.get_or_init(|| match &self.old {
+            // comparing is cheaper than hashing, and most updates change no template
+            Some(old) if old.view.template == self.new.template => old.hash.clone(),
+            _ => template_hash(self.new.template),
         })
     }
 
     /// Whether the request brings another version.
     pub fn is_release(&self) -> bool {
-        self.old.as_ref().is_none_or(|old| old.hash != self.target)
+        self.old
+            .as_ref()
+            .is_none_or(|old| old.hash != self.target())
     }
 
     /// The stable version of the workload: that of the release under way, else what the last one left, else that of the last success,
@@ -98,8 +107,8 @@ impl<'a> Change<'a> {
     pub fn is_return(&self, facts: &Facts) -> bool {
         self.old.is_some()
             && self.is_release()
-            && (self.stable(facts) == Some(&self.target)
-                || facts.stable.as_deref() == Some(&self.target))
+            && (self.stable(facts) == Some(self.target())
+                || facts.stable.as_deref() == Some(self.target()))
     }
 }
 

@@ -20,6 +20,8 @@ mod refusal;
 mod tests;
 mod validate;
 
+use std::fmt;
+
 use serde_json::Value;
 use sluice_api::{
     Finding, GateState, WhenClosed, WorkloadKind, gate::ReasonEntry, release::ReleasePhase,
@@ -54,20 +56,19 @@ pub struct Request<'a> {
     pub old: Option<&'a Value>,
     /// The object as it shall be, defaults included.
     pub new: &'a Value,
-    /// The hashes of their pod templates, where the caller took them; then the objects need not hold their templates, only something in their place. Without
-    /// them they are taken here.
-    pub hashes: Option<Hashes<'a>>,
+    /// Who takes the hashes of their pod templates, where the caller has a way; then the objects need not hold their templates, only something in their place.
+    /// Without, they are taken here.
+    pub hashes: Option<&'a dyn Hashes>,
     /// Whether nothing will be stored.
     pub dry_run: bool,
 }
 
-/// What [`crate::template::template_hash`] says of the pod templates of a request.
-#[derive(Clone, Copy, Debug)]
-pub struct Hashes<'a> {
+/// What [`crate::template::template_hash`] says of the pod templates of a request. Asked only for what the answer hangs on: hashing costs more than most answers.
+pub trait Hashes: fmt::Debug {
     /// Of the object as it was; `None` on create.
-    pub old: Option<&'a str>,
+    fn before(&self) -> Option<&str>;
     /// Of the object as it shall be.
-    pub new: &'a str,
+    fn after(&self) -> &str;
 }
 
 /// What the webhook knows about the workload, from its caches.

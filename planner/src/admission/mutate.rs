@@ -222,13 +222,13 @@ impl Wanted {
         let release = release_name(
             change.request.kind,
             name,
-            &change.target,
+            change.target(),
             generation,
             &name_hash(name),
         );
         let mut hold = Hold {
             uid: uid.to_owned(),
-            target: change.target.clone(),
+            target: change.target().to_owned(),
             stable,
             release,
             paused,

@@ -76,7 +76,7 @@ fn denied_template(change: &Change, facts: &Facts) -> Option<Finding> {
     };
     let entry = denied
         .into_iter()
-        .find(|entry| entry.target == change.target)?;
+        .find(|entry| entry.target == change.target())?;
     let forgiven = facts
         .releases
         .iter()
@@ -105,16 +105,16 @@ fn denied_template(change: &Change, facts: &Facts) -> Option<Finding> {
 fn unreadable_memory(change: &Change, facts: &Facts, error: &str) -> Finding {
     let undoing = || {
         facts.releases.iter().rev().find(|release| {
-            release.target == change.target && release.phase == ReleasePhase::Aborting
+            release.target == change.target() && release.phase == ReleasePhase::Aborting
         })
     };
-    if let Some(release) = facts.condemns(&change.target).or_else(undoing) {
+    if let Some(release) = facts.condemns(change.target()).or_else(undoing) {
         return refused(
             RefusalReason::TemplateDenied,
             TEMPLATE,
             format!(
                 "template {} was proved bad (release {}; {error})",
-                short(&change.target),
+                short(change.target()),
                 release.name
             ),
             "another template",

@@ -9,7 +9,7 @@ use crate::{
     own::{self, OwnRule, Question, Touched},
     rule::{Case, RawFinding, Report, Rule},
     rules::MALFORMED,
-    view::{Kind, View, lookup},
+    view::{Kind, Read, View, lookup},
 };
 
 /// Whether a policy judges a namespace.
@@ -123,6 +123,8 @@ pub(super) struct Judging<'a> {
     facts: &'a Facts<'a>,
     view: View<'a>,
     old: Option<View<'a>>,
+    /// Whether the update changes what rules read, as far as it was asked: rules read much of the same, and it may be large.
+    differs: Vec<(Read, bool)>,
     /// The object, and the one it replaces, as the API server would store them; made when an own rule asks.
     stored: Option<(Value, Option<Value>)>,
     /// What an update touches; looked at when an own rule asks.
@@ -142,6 +144,7 @@ impl<'a> Judging<'a> {
             facts,
             view,
             old,
+            differs: Vec::new(),
             stored: None,
             touched: None,
             findings: Findings::of(subject),
@@ -179,8 +182,8 @@ impl<'a> Judging<'a> {
 
     pub(super) fn by(&mut self, entry: &Entry, policy: &CompiledPolicy, applies: Applies) {
         let info = entry.rule.info();
-        if let Some(old) = &self.old
-            && !info.reads.iter().any(|read| self.view.differs(old, *read))
+        if let Some(old) = self.old
+            && !info.reads.iter().any(|read| self.differs(&old, *read))
         {
             return;
         }
@@ -195,6 +198,15 @@ impl<'a> Judging<'a> {
             .unwrap_or_default();
         let whose = Whose::of(entry, policy);
         self.findings.settle(whose, policy, applies, found, &before);
+    }
+
+    fn differs(&mut self, old: &View<'_>, read: Read) -> bool {
+        if let Some((_, differs)) = self.differs.iter().find(|(known, _)| *known == read) {
+            return *differs;
+        }
+        let differs = self.view.differs(old, read);
+        self.differs.push((read, differs));
+        differs
     }
 
     fn by_own(&mut self, rule: &OwnRule, policy: &CompiledPolicy, applies: Applies) {

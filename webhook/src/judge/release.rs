@@ -23,7 +23,11 @@ pub(super) fn judge(
     };
     let namespace = review.namespace.as_deref().unwrap_or_default();
     let name = workload::name(review, &new.tree);
-    let request = workload::request(review, kind, old.as_ref(), &new);
+    let objects = workload::Objects {
+        old: old.as_ref(),
+        new: &new,
+    };
+    let request = workload::request(review, kind, &objects);
     let facts = facts::gather(&knowledge.indexes, &request, Mode::Enforce, now);
     let patch: Vec<Value> = match admission::mutate(&request, &facts) {
         Ok(patch) => patch,

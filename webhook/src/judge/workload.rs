@@ -30,7 +30,11 @@ pub(super) fn judge(
     let mut starts_release = false;
     let mut stopped_at = Vec::new();
     if let Some(kind) = WorkloadKind::of(&review.kind.kind) {
-        let request = request(review, kind, old.as_ref(), &new);
+        let objects = Objects {
+            old: old.as_ref(),
+            new: &new,
+        };
+        let request = request(review, kind, &objects);
         let facts = facts::gather(indexes, &request, mode, now.instant);
         let answer = admission::validate(&request, &facts);
         findings = answer.findings;
@@ -107,20 +111,34 @@ pub(super) fn judge(
 pub(super) fn request<'a>(
     review: &'a Review<'_>,
     kind: WorkloadKind,
-    old: Option<&'a Manifest>,
-    new: &'a Manifest,
+    objects: &'a Objects<'a>,
 ) -> Request<'a> {
     Request {
         kind,
         namespace: review.namespace.as_deref().unwrap_or_default(),
         name: given_name(review),
-        old: old.map(Manifest::object),
-        new: new.object(),
-        hashes: Some(Hashes {
-            old: old.map(Manifest::hash),
-            new: old.map_or_else(|| new.hash(), |old| new.hash_after(old)),
-        }),
+        old: objects.old.map(Manifest::object),
+        new: objects.new.object(),
+        hashes: Some(objects),
         dry_run: review.is_dry_run(),
+    }
+}
+
+/// The objects of a review. Their templates are hashed when the planner asks.
+#[derive(Debug)]
+pub(super) struct Objects<'a> {
+    pub old: Option<&'a Manifest>,
+    pub new: &'a Manifest,
+}
+
+impl Hashes for Objects<'_> {
+    fn before(&self) -> Option<&str> {
+        self.old.map(Manifest::hash)
+    }
+
+    fn after(&self) -> &str {
+        self.old
+            .map_or_else(|| self.new.hash(), |old| self.new.hash_after(old))
     }
 }
 
