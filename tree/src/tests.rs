@@ -190,3 +190,24 @@ fn values_are_found_by_name_place_and_pointer() {
     assert_eq!(changed["t"].take(), true);
     assert!(changed["t"].is_null());
 }
+
+#[test]
+fn every_name_is_found_however_many_there_are() {
+    for length in 0..40_usize {
+        let names = || (0..length).map(|at| format!("name-{at:02}"));
+        let mut map: Map = names()
+            .zip(0..)
+            .map(|(name, at)| (name, Value::from(at)))
+            .collect();
+        for (at, name) in names().enumerate() {
+            assert_eq!(map.get(&name), Some(&Value::from(at)), "{name} of {length}");
+            assert!(map.contains_key(&name) && map.get_mut(&name).is_some());
+        }
+        for other in ["", "name", "name-99", "zzz"] {
+            assert!(
+                map.get(other).is_none() && !map.contains_key(other),
+                "{other} of {length}"
+            );
+        }
+    }
+}
